@@ -1,0 +1,30 @@
+//! The rules of Cutover.
+//!
+//! Everything Cutover decides is decided here, by pure functions: no I/O, no clock, no async, no
+//! printing. What the engine observes goes in, what shall be recorded and done comes out.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`spec`] | `cutover.yaml` |
+//! | [`plan`] | stages, routes, gates, budgets |
+//! | [`patterns`] | one file for each way to go from one release to the next |
+//! | [`record`], [`app`] | the journal's entries, and the state they fold into |
+//! | [`observed`] | what is seen of the world, and what is wanted of it |
+//! | [`sequencer`] | from goal and observation to the whole desired world |
+//! | [`progress`] | which records come next |
+//! | [`guard`] | the verdict on absolute bounds |
+//! | [`table`], [`dataplane`] | what the proxy is told, and what it tells |
+//! | [`event`] | what clients are told |
+//! | [`diagram`], [`print`](mod@print) | plans as text |
+
+pub mod dataplane;
+pub mod event;
+pub mod id;
+pub mod observed;
+pub mod patterns;
+pub mod plan;
+pub mod record;
+pub mod release;
+pub mod spec;
+pub mod table;
+pub mod units;

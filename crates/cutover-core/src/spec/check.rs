@@ -1,0 +1,4 @@
+//! stub
+/// One thing that is wrong with a spec.
+#[derive(Debug)]
+pub struct Problem {}

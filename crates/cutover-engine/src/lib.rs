@@ -1,0 +1,3 @@
+//! Drives rollouts: journal, clock, ports, events.
+
+pub mod ports;

@@ -1,0 +1,161 @@
+//! The ports of the engine: what it needs from a platform, a data plane and a clock.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cutover_core::dataplane::{AppState, DataPlaneState, Publication, Seconds};
+use cutover_core::id::{InstanceId, Subject};
+use cutover_core::observed::State;
+use cutover_core::release::Release;
+use cutover_core::spec::Spec;
+use cutover_core::units::At;
+
+/// One instance as its platform sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Where it is in its life.
+    pub state: State,
+    /// Since when: the last start or exit for what is not ready, else the last change.
+    pub since: At,
+    /// Where it listens; `None` for workers and before the first start.
+    pub address: Option<SocketAddr>,
+    /// Times of the last exits by itself (at most 16), oldest first; they survive a restart of the
+    /// engine.
+    pub exits: Vec<At>,
+    /// Why it is not ready, in one line: last probe, exit code, or "starting".
+    pub detail: Option<String>,
+}
+
+/// A platform that cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct PlatformError {
+    /// What failed and why, for a person.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// The cause below.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl PlatformError {
+    /// An error with nothing but a message.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> PlatformError {
+        PlatformError {
+            message: message.into(),
+            help: None,
+            source: None,
+        }
+    }
+}
+
+/// Where instances run.
+pub trait Platform: Send + Sync + 'static {
+    /// Checks that `release` can run `n` instances here, without changing anything: the command is
+    /// there, the folder is, secrets can be read. One entry per thing that is wrong.
+    fn preflight(
+        &self,
+        subject: &Subject,
+        release: &Release,
+    ) -> impl Future<Output = Result<(), PlatformError>> + Send;
+
+    /// Brings what the release needs to the machine (an image), before anything is stopped.
+    fn prepare(
+        &self,
+        subject: &Subject,
+        release: &Release,
+    ) -> impl Future<Output = Result<(), PlatformError>> + Send;
+
+    /// Every instance of the subject that exists, stopping ones included.
+    fn observe(
+        &self,
+        subject: &Subject,
+        now: At,
+    ) -> impl Future<Output = Result<BTreeMap<InstanceId, Seen>, PlatformError>> + Send;
+
+    /// Makes exactly these instances exist: starts what is missing, starts again in place what has
+    /// exited (after 1, 2, 4 … 60 s), stops all others (TERM, then KILL after `drain.stop`).
+    /// Returns when `observe` shows it accepted, not when it is done. Calling it again with the
+    /// same set is free.
+    fn converge(
+        &self,
+        subject: &Subject,
+        wanted: &BTreeMap<InstanceId, Arc<Release>>,
+        now: At,
+    ) -> impl Future<Output = Result<(), PlatformError>> + Send;
+
+    /// The last `lines` lines of an instance's output, oldest first, known secrets scrubbed.
+    fn logs(
+        &self,
+        subject: &Subject,
+        instance: InstanceId,
+        lines: usize,
+    ) -> impl Future<Output = Result<Vec<String>, PlatformError>> + Send;
+
+    /// Returns when something of this subject may have changed since the last call.
+    fn changed(&self, subject: &Subject) -> impl Future<Output = ()> + Send;
+}
+
+/// A data plane that does not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DataPlaneError {
+    /// It cannot be reached; asking again may help.
+    #[error("the proxy does not answer")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It refused.
+    #[error(transparent)]
+    Refused(#[from] cutover_core::dataplane::Refusal),
+}
+
+/// Where requests are routed.
+pub trait DataPlane: Send + Sync + 'static {
+    /// Makes sure that it runs, and that it refuses engines older than `epoch` from now on.
+    fn hello(
+        &self,
+        epoch: u32,
+    ) -> impl Future<Output = Result<DataPlaneState, DataPlaneError>> + Send;
+
+    /// Everything in force.
+    fn state(&self) -> impl Future<Output = Result<DataPlaneState, DataPlaneError>> + Send;
+
+    /// Brings a table into force and returns what then is.
+    fn publish(
+        &self,
+        subject: &Subject,
+        publication: &Publication,
+    ) -> impl Future<Output = Result<AppState, DataPlaneError>> + Send;
+
+    /// Takes an app out; its listeners are closed.
+    fn remove(
+        &self,
+        subject: &Subject,
+        epoch: u32,
+    ) -> impl Future<Output = Result<(), DataPlaneError>> + Send;
+
+    /// Counts per second after a cursor.
+    fn seconds(
+        &self,
+        subject: &Subject,
+        after: u64,
+    ) -> impl Future<Output = Result<Seconds, DataPlaneError>> + Send;
+
+    /// Checks that users of this spec can be listened for, without changing anything.
+    fn preflight(
+        &self,
+        subject: &Subject,
+        spec: &Spec,
+    ) -> impl Future<Output = Result<(), PlatformError>> + Send;
+}
+
+/// Time as the engine knows it.
+pub trait Clock: Send + Sync + 'static {
+    /// Now; never runs backwards.
+    fn now(&self) -> At;
+    /// Returns after a while.
+    fn sleep(&self, span: Duration) -> impl Future<Output = ()> + Send;
+}
