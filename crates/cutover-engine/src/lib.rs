@@ -1,3 +1,4 @@
 //! Drives rollouts: journal, clock, ports, events.
 
+pub mod api;
 pub mod ports;

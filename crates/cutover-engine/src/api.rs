@@ -1,0 +1,275 @@
+//! What clients ask of the engine, and what they get back.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use cutover_core::dataplane::{Counters, InFlight};
+use cutover_core::id::{InstanceId, ReleaseId, Subject, Version};
+use cutover_core::observed::State;
+use cutover_core::patterns::Pattern;
+use cutover_core::plan::Plan;
+use cutover_core::record::{Outcome, Verdict};
+use cutover_core::release::ReleaseName;
+use cutover_core::spec::Spec;
+use cutover_core::units::{At, Count, Share};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Changes whenever client and daemon would misunderstand each other.
+pub const PROTOCOL: u32 = 1;
+
+/// Release a version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DeployRequest {
+    /// Of which app.
+    pub subject: Subject,
+    /// Which version.
+    pub version: Version,
+    /// The spec as read, overlays merged, command-line settings applied.
+    pub spec: Spec,
+    /// The folder that relative paths of the spec start from.
+    pub base: PathBuf,
+    /// Values of the variables named by `pass`.
+    pub passed: BTreeMap<String, String>,
+    /// What to do when another rollout holds the subject.
+    pub conflict: Conflict,
+}
+
+/// What to do when another rollout holds the subject.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Conflict {
+    /// Refuse, naming the holder and its age.
+    #[default]
+    Refuse,
+    /// Wait until it has ended.
+    Wait,
+    /// Take over: the last good release carries the traffic meanwhile.
+    Supersede,
+}
+
+/// Go back to an earlier release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RollbackRequest {
+    /// Of which app.
+    pub subject: Subject,
+    /// To the newest good release of this version; `None`: the last good one before the live one.
+    pub to: Option<Version>,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+/// The answer to a deploy or rollback.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Accepted {
+    /// The very same release is live.
+    NothingToDo {
+        /// Which.
+        live: ReleaseName,
+    },
+    /// A rollout began (or would begin, in a dry run); follow it by its events.
+    Begun {
+        /// Its number; 0 in a dry run.
+        rollout: u64,
+        /// Events from here on are its own: pass it as `after`.
+        cursor: u64,
+        /// The release it leads away from.
+        from: Option<ReleaseName>,
+        /// The release it leads to.
+        to: ReleaseName,
+        /// The plan.
+        plan: Box<Plan>,
+        /// The target size.
+        n: Count,
+        /// What the caller should know: a changed secret, settings that have no effect.
+        warnings: Vec<String>,
+    },
+}
+
+/// What a person asks of a running app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Action {
+    /// Give the approval, or end a hold for want of a verdict.
+    Promote,
+    /// Do not enter the next stage.
+    Pause,
+    /// Enter it again when its gates are open.
+    Resume,
+    /// Turn back.
+    Abort {
+        /// Even if nobody serves then.
+        force: bool,
+    },
+    /// Another number of instances.
+    Scale {
+        /// How many.
+        n: Count,
+    },
+    /// Begin the last rollout anew.
+    Retry,
+    /// Stop the app's instances and free its port.
+    Down,
+}
+
+/// What an action did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Acted {
+    /// The rollout it concerned, if one is live.
+    pub rollout: Option<u64>,
+    /// Events from here on tell what follows.
+    pub cursor: u64,
+    /// Could it be recorded? If not it was done all the same (an abort), and is recorded when the
+    /// journal can be written again.
+    pub recorded: bool,
+}
+
+/// One app as it is now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AppStatus {
+    /// Which app.
+    pub subject: Subject,
+    /// The target size.
+    pub n: Count,
+    /// Is the target another than the spec's, by `scale`?
+    pub scaled: bool,
+    /// Where users reach it.
+    pub listen: Option<String>,
+    /// Where the preview is reached.
+    pub preview: Option<String>,
+    /// The live release.
+    pub live: Option<ReleaseName>,
+    /// The release kept warm, and until when.
+    pub standby: Option<(ReleaseName, At)>,
+    /// The instances.
+    pub instances: Vec<InstanceStatus>,
+    /// Share per release in force, by release id.
+    pub shares: BTreeMap<ReleaseId, Share>,
+    /// Do requests wait, or see the notice page?
+    pub held: bool,
+    /// The rollout that is live.
+    pub rollout: Option<RolloutStatus>,
+    /// What is wrong right now: the journal cannot be written, the proxy does not answer.
+    pub troubles: Vec<String>,
+}
+
+/// One instance as it is now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InstanceStatus {
+    /// Which.
+    pub id: InstanceId,
+    /// Of which release.
+    pub release: ReleaseName,
+    /// Where it is in its life.
+    pub state: State,
+    /// Since when.
+    pub since: At,
+    /// Where it listens.
+    pub address: Option<String>,
+    /// What is inside it.
+    pub in_flight: InFlight,
+    /// Does it get users' requests?
+    pub serving: bool,
+    /// How often it exited by itself, of late.
+    pub exits: usize,
+    /// Why it is not ready.
+    pub detail: Option<String>,
+}
+
+/// A live rollout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RolloutStatus {
+    /// Its number.
+    pub number: u64,
+    /// The candidate.
+    pub to: ReleaseName,
+    /// The plan.
+    pub plan: Box<Plan>,
+    /// When it began.
+    pub begun: At,
+    /// Who began it.
+    pub actor: String,
+    /// The stage it is in, from 0; `None` while it turns back.
+    pub stage: Option<usize>,
+    /// Whether that stage is reached.
+    pub reached: bool,
+    /// Whether it waits for a person.
+    pub waiting: bool,
+    /// Whether a person asked to wait.
+    pub paused: bool,
+    /// The last verdict and its reason.
+    pub verdict: Option<(Verdict, String)>,
+}
+
+/// One rollout of the past or present.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryEntry {
+    /// Its number.
+    pub number: u64,
+    /// Of which app.
+    pub subject: Subject,
+    /// Which pattern.
+    pub pattern: Pattern,
+    /// From which release.
+    pub from: Option<ReleaseName>,
+    /// To which.
+    pub to: ReleaseName,
+    /// Who began it.
+    pub actor: String,
+    /// When it began.
+    pub begun: At,
+    /// When it ended.
+    pub ended: Option<At>,
+    /// How it ended; `None` while it is live or when it was superseded.
+    pub outcome: Option<Outcome>,
+    /// Did another rollout take over?
+    pub superseded: bool,
+    /// What the data plane counted meanwhile.
+    pub counts: Counters,
+    /// Why it was turned back.
+    pub reason: Option<String>,
+}
+
+/// The answer to a plan request; nothing is changed by it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanAnswer {
+    /// The live release.
+    pub from: Option<ReleaseName>,
+    /// The release it would lead to.
+    pub to: ReleaseName,
+    /// The target size.
+    pub n: Count,
+    /// Is the target another than the spec's, by `scale`?
+    pub scaled: bool,
+    /// The plan.
+    pub plan: Box<Plan>,
+}
+
+/// The engine will not, or cannot; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
+#[error("{message}")]
+pub struct Refused {
+    /// What kind: it decides the exit code.
+    pub kind: RefusedKind,
+    /// What failed and why.
+    pub message: String,
+    /// What is unchanged and what to do next.
+    pub help: Option<String>,
+}
+
+/// What kind of refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusedKind {
+    /// A bug or a failure inside: exit code 1.
+    Internal,
+    /// Wrong usage, an unknown version or app, or not in this build: exit code 2.
+    Usage,
+    /// The spec is invalid: exit code 3.
+    Spec,
+    /// A preflight check failed: exit code 4.
+    Preflight,
+    /// Another rollout or a freeze holds the subject: exit code 8.
+    Held,
+}
