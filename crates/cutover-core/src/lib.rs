@@ -18,11 +18,13 @@
 //! | [`diagram`], [`print`](mod@print) | plans as text |
 
 pub mod dataplane;
+pub mod diagram;
 pub mod event;
 pub mod id;
 pub mod observed;
 pub mod patterns;
 pub mod plan;
+pub mod print;
 pub mod record;
 pub mod release;
 pub mod spec;

@@ -1,4 +1,7 @@
 //! Drives rollouts: journal, clock, ports, events.
 
 pub mod api;
+mod engine;
 pub mod ports;
+
+pub use engine::Engine;

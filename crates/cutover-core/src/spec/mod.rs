@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::Problem;
-pub use parse::{merge, parse};
+pub use parse::{Source, parse};
 pub use settings::{
     AbTesting, BigBang, BlueGreen, Canary, FeatureFlag, PatternSettings, Rolling, Shadow, StickyBy,
 };
