@@ -139,14 +139,8 @@ impl FromStr for Subject {
     type Err = InvalidName;
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         match text.split_once('.') {
-            Some((app, env)) => Ok(Self {
-                app: app.parse()?,
-                env: env.parse()?,
-            }),
-            None => Ok(Self {
-                app: text.parse()?,
-                env: Environment::default(),
-            }),
+            Some((app, env)) => Ok(Self { app: app.parse()?, env: env.parse()? }),
+            None => Ok(Self { app: text.parse()?, env: Environment::default() }),
         }
     }
 }
@@ -177,14 +171,13 @@ impl fmt::Display for ReleaseId {
 impl FromStr for ReleaseId {
     type Err = InvalidName;
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        text.strip_prefix('r')
-            .and_then(|digits| digits.parse().ok())
-            .map(ReleaseId)
-            .ok_or_else(|| InvalidName {
+        text.strip_prefix('r').and_then(|digits| digits.parse().ok()).map(ReleaseId).ok_or_else(
+            || InvalidName {
                 what: "release id",
                 given: text.chars().take(80).collect(),
                 rule: "use r and a number",
-            })
+            },
+        )
     }
 }
 
@@ -215,10 +208,7 @@ impl FromStr for InstanceId {
             rule: "use a release id, '.' and a slot number, like r3.0",
         };
         let (release, slot) = text.split_once('.').ok_or_else(invalid)?;
-        Ok(Self {
-            release: release.parse()?,
-            slot: slot.parse().map_err(|_| invalid())?,
-        })
+        Ok(Self { release: release.parse()?, slot: slot.parse().map_err(|_| invalid())? })
     }
 }
 impl TryFrom<String> for InstanceId {
@@ -239,9 +229,7 @@ mod tests {
 
     #[test]
     fn versions_that_could_be_paths_or_flags_are_refused() {
-        for bad in [
-            "", "../x", "--flag", "-v1", "v1/", "v 1", "v1.", ".v1", "a\nb", "ü",
-        ] {
+        for bad in ["", "../x", "--flag", "-v1", "v1/", "v 1", "v1.", ".v1", "a\nb", "ü"] {
             assert!(bad.parse::<Version>().is_err(), "{bad:?} must be refused");
         }
         assert!("a".repeat(64).parse::<Version>().is_err());
@@ -252,17 +240,11 @@ mod tests {
 
     #[test]
     fn ids_survive_their_text() {
-        let id = InstanceId {
-            release: ReleaseId(12),
-            slot: 3,
-        };
+        let id = InstanceId { release: ReleaseId(12), slot: 3 };
         assert_eq!(id.to_string().parse(), Ok(id));
         let subject: Subject = "shop.production".parse().unwrap();
         assert_eq!(subject.to_string().parse(), Ok(subject));
-        assert_eq!(
-            "shop".parse::<Subject>().unwrap().env,
-            Environment::default()
-        );
+        assert_eq!("shop".parse::<Subject>().unwrap().env, Environment::default());
         assert!("shop.a.b".parse::<Subject>().is_err());
         assert!("r1.x".parse::<InstanceId>().is_err());
     }

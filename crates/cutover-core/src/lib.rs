@@ -17,16 +17,21 @@
 //! | [`event`] | what clients are told |
 //! | [`diagram`], [`print`](mod@print) | plans as text |
 
+pub mod app;
 pub mod dataplane;
 pub mod diagram;
 pub mod event;
+pub mod goal;
+pub mod guard;
 pub mod id;
 pub mod observed;
 pub mod patterns;
 pub mod plan;
 pub mod print;
+pub mod progress;
 pub mod record;
 pub mod release;
+pub mod sequencer;
 pub mod spec;
 pub mod table;
 pub mod units;

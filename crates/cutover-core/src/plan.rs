@@ -108,10 +108,7 @@ impl Budget {
         if surge + away == 0 {
             surge = 1;
         }
-        Bounds {
-            ceiling: n.saturating_add(surge),
-            floor: n - away,
-        }
+        Bounds { ceiling: n.saturating_add(surge), floor: n - away }
     }
 }
 
@@ -158,10 +155,7 @@ impl Route {
     /// A plain split.
     #[must_use]
     pub fn split(candidate: Share) -> Route {
-        Route::Split {
-            candidate,
-            sticky: Sticky::No,
-        }
+        Route::Split { candidate, sticky: Sticky::No }
     }
     /// The candidate's wanted share of unmarked traffic; `None` where instances decide (even).
     #[must_use]
@@ -259,14 +253,7 @@ impl Stage {
     #[must_use]
     pub fn new(stable: Size, candidate: Size, route: Route, gates: Vec<Gate>) -> Stage {
         let sizes = Sizes { stable, candidate };
-        Stage {
-            sizes,
-            route,
-            aside: Aside::Nothing,
-            flag: None,
-            gates,
-            budget: None,
-        }
+        Stage { sizes, route, aside: Aside::Nothing, flag: None, gates, budget: None }
     }
 }
 
@@ -375,9 +362,7 @@ impl Plan {
     /// the old one.)
     #[must_use]
     pub fn promotes(&self) -> bool {
-        self.stages
-            .last()
-            .is_some_and(|stage| stage.sizes.candidate != Size::Zero)
+        self.stages.last().is_some_and(|stage| stage.sizes.candidate != Size::Zero)
     }
 }
 
@@ -400,33 +385,15 @@ mod tests {
 
     #[test]
     fn a_batch_larger_than_n_still_keeps_one_server() {
-        let budget = Budget {
-            surge: Size::Zero,
-            unavailable: Size::Exactly(5),
-            downtime: Downtime::Never,
-        };
-        assert_eq!(
-            budget.bounds(3),
-            Bounds {
-                ceiling: 3,
-                floor: 1
-            }
-        );
-        assert_eq!(
-            budget.bounds(1),
-            Bounds {
-                ceiling: 2,
-                floor: 1
-            }
-        );
+        let budget =
+            Budget { surge: Size::Zero, unavailable: Size::Exactly(5), downtime: Downtime::Never };
+        assert_eq!(budget.bounds(3), Bounds { ceiling: 3, floor: 1 });
+        assert_eq!(budget.bounds(1), Bounds { ceiling: 2, floor: 1 });
     }
 
     #[test]
     fn sizes_are_functions_of_n() {
-        let sizes = Sizes {
-            stable: Size::Rest,
-            candidate: Size::Part(1, 4),
-        };
+        let sizes = Sizes { stable: Size::Rest, candidate: Size::Part(1, 4) };
         assert_eq!(sizes.of(4), (3, 1));
         assert_eq!(sizes.of(5), (3, 2));
         assert_eq!(sizes.of(0), (0, 0));

@@ -1,11 +1,106 @@
 //! Plans as text: one line a stage.
 
-use crate::plan::Plan;
+use crate::plan::{Aside, Gate, Plan, Route, Stage, Sticky};
 use crate::release::ReleaseName;
-use crate::units::Count;
+use crate::units::{Count, Span};
 
-/// A plan, one line a stage, for target `n`.
+/// A plan for target `n`, one line a stage.
 #[must_use]
-pub fn plan(_plan: &Plan, _n: Count, _from: Option<&ReleaseName>, _to: &ReleaseName) -> String {
-    String::new()
+pub fn plan(plan: &Plan, n: Count, from: Option<&ReleaseName>, to: &ReleaseName) -> String {
+    let old = from.map_or_else(|| "-".to_owned(), ToString::to_string);
+    let bounds = plan.budget.bounds(n);
+    let first = if from.is_none() { ", first release" } else { "" };
+    let mut lines = vec![format!("{}  {old} -> {to}, {n} instances{first}", plan.pattern)];
+    let cells: Vec<[String; 4]> = plan
+        .stages
+        .iter()
+        .enumerate()
+        .map(|(k, stage)| {
+            let (stable, candidate) = stage.sizes.of(n);
+            let sizes = match from {
+                Some(from) => format!("{from} {stable}, {to} {candidate}"),
+                None => format!("{to} {candidate}"),
+            };
+            [(k + 1).to_string(), sizes, traffic(stage, from, to), gates(stage)]
+        })
+        .collect();
+    let width = |column: usize| {
+        cells.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..3).map(|column| width(column).unwrap_or(0)).collect();
+    for [number, sizes, traffic, gates] in &cells {
+        let (a, b, c) = (widths[0], widths[1], widths[2]);
+        let line = format!("  {number:>a$}  {sizes:<b$}  {traffic:<c$}  {gates}");
+        lines.push(line.trim_end().to_owned());
+    }
+    lines.push(format!(
+        "  at most {} instances, at least {} in service{}",
+        bounds.ceiling,
+        bounds.floor,
+        if bounds.floor == 0 { " (users wait or see the notice page)" } else { "" }
+    ));
+    if let Some(guard) = &plan.guard {
+        let p99 = guard.p99.map_or_else(String::new, |p99| format!(" or p99 > {p99}"));
+        let least = guard.min_requests;
+        lines.push(format!(
+            "  turns back when errors > {}{p99}, from {least} requests on",
+            guard.errors
+        ));
+    }
+    if !plan.keep.is_zero() {
+        lines.push(format!("  {old} stays warm for {} afterwards", Span(plan.keep)));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// How a stage shares requests, in a few words.
+#[must_use]
+pub fn traffic(stage: &Stage, from: Option<&ReleaseName>, to: &ReleaseName) -> String {
+    let mut text = match (&stage.route, from) {
+        (Route::Held, _) => "nobody served".to_owned(),
+        (Route::Even, _) => "even".to_owned(),
+        (Route::Split { candidate, .. }, Some(from)) if candidate.permille() == 0 => {
+            format!("all to {from}")
+        }
+        (Route::Split { candidate, .. }, _) if candidate.permille() == 1000 => {
+            format!("all to {to}")
+        }
+        (Route::Split { candidate, sticky }, _) => {
+            format!("{candidate} to {to}{}", kept(sticky))
+        }
+        (Route::Match { share, sticky, .. }, _) => {
+            format!("marked and {share} to {to}{}", kept(sticky))
+        }
+    };
+    match stage.aside {
+        Aside::Nothing => {}
+        Aside::Preview => text += &format!(", {to} on preview"),
+        Aside::Mirror(share) => text += &format!(", {share} copied to {to}"),
+    }
+    if let Some(flag) = stage.flag {
+        text += &format!(", flag {flag}");
+    }
+    text
+}
+
+fn kept(sticky: &Sticky) -> String {
+    match sticky {
+        Sticky::No => String::new(),
+        Sticky::Cookie => ", by cookie".to_owned(),
+        Sticky::Header(name) => format!(", by {name}"),
+    }
+}
+
+/// What has to hold before the next stage, in a few words.
+#[must_use]
+pub fn gates(stage: &Stage) -> String {
+    let text = |gate: &Gate| match gate {
+        Gate::Ready => "ready".to_owned(),
+        Gate::Hold(span) => format!("hold {}", Span(*span)),
+        Gate::Judge { bake, .. } => format!("judge {}", Span(*bake)),
+        Gate::Approval => "approval".to_owned(),
+        Gate::Hooks => "hooks".to_owned(),
+    };
+    stage.gates.iter().map(text).collect::<Vec<_>>().join(", ")
 }

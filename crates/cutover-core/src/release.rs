@@ -38,11 +38,7 @@ impl Release {
     /// What people see of it.
     #[must_use]
     pub fn name(&self) -> ReleaseName {
-        ReleaseName {
-            id: self.id,
-            version: self.version.clone(),
-            ordinal: self.ordinal,
-        }
+        ReleaseName { id: self.id, version: self.version.clone(), ordinal: self.ordinal }
     }
 }
 

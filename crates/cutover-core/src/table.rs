@@ -118,10 +118,7 @@ impl Table {
     pub fn serves(&self, release: ReleaseId) -> bool {
         !self.is_held()
             && (self.share(release) > Share::ZERO
-                || self
-                    .marked
-                    .as_ref()
-                    .is_some_and(|marked| marked.to == release))
+                || self.marked.as_ref().is_some_and(|marked| marked.to == release))
     }
 }
 

@@ -31,9 +31,7 @@ impl At {
 impl Add<Duration> for At {
     type Output = At;
     fn add(self, span: Duration) -> At {
-        At(self
-            .0
-            .saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+        At(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
     }
 }
 
@@ -219,9 +217,7 @@ mod tests {
 
     #[test]
     fn shares_outside_0_to_100_percent_are_refused() {
-        for bad in [
-            "101%", "-1%", "5", "", "%", "1.25%", "1e2%", "100.1%", " 5%", "999999%",
-        ] {
+        for bad in ["101%", "-1%", "5", "", "%", "1.25%", "1e2%", "100.1%", " 5%", "999999%"] {
             assert!(bad.parse::<Share>().is_err(), "{bad:?} must be refused");
         }
         for (good, permille) in [("0%", 0), ("0.5%", 5), ("5%", 50), ("100%", 1000)] {

@@ -25,11 +25,7 @@ pub struct Engine<P, D, C> {
 }
 
 fn stub() -> Refused {
-    Refused {
-        kind: RefusedKind::Internal,
-        message: "stub".into(),
-        help: None,
-    }
+    Refused { kind: RefusedKind::Internal, message: "stub".into(), help: None }
 }
 
 impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {

@@ -46,11 +46,7 @@ impl PlatformError {
     /// An error with nothing but a message.
     #[must_use]
     pub fn new(message: impl Into<String>) -> PlatformError {
-        PlatformError {
-            message: message.into(),
-            help: None,
-            source: None,
-        }
+        PlatformError { message: message.into(), help: None, source: None }
     }
 }
 

@@ -21,11 +21,7 @@ pub struct FileError {
 }
 
 fn failed<'a>(verb: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> FileError + 'a {
-    move |source| FileError {
-        verb,
-        path: path.to_owned(),
-        source,
-    }
+    move |source| FileError { verb, path: path.to_owned(), source }
 }
 
 /// Replaces a file in one step: readers see the old content or the new, also after a crash.
@@ -47,12 +43,8 @@ pub fn write_atomic_mode(path: &Path, content: &[u8], mode: u32) -> Result<(), F
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = folder.join(format!(".{name}.{}.new", std::process::id()));
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(mode)
-            .open(&beside)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
@@ -61,11 +53,7 @@ pub fn write_atomic_mode(path: &Path, content: &[u8], mode: u32) -> Result<(), F
     write().map_err(|source| {
         // Best effort: what matters is that the old file stands.
         let _ = fs::remove_file(&beside);
-        FileError {
-            verb: "write",
-            path: path.to_owned(),
-            source,
-        }
+        FileError { verb: "write", path: path.to_owned(), source }
     })
 }
 
@@ -74,11 +62,7 @@ pub fn write_atomic_mode(path: &Path, content: &[u8], mode: u32) -> Result<(), F
 /// # Errors
 /// Where the folder cannot be made.
 pub fn private_folder(path: &Path) -> Result<(), FileError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(failed("create", path))
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("create", path))
 }
 
 /// A lock on a file that is held until this value is dropped or the process dies.

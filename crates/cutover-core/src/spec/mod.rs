@@ -3,6 +3,8 @@
 mod check;
 mod parse;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,7 +13,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use check::Problem;
+pub use check::{Problem, schema};
 pub use parse::{Source, parse};
 pub use settings::{
     AbTesting, BigBang, BlueGreen, Canary, FeatureFlag, PatternSettings, Rolling, Shadow, StickyBy,
@@ -188,11 +190,7 @@ pub struct Drain {
 
 impl Default for Drain {
     fn default() -> Drain {
-        Drain {
-            requests: Span::secs(30),
-            upgraded: Span::secs(30),
-            stop: Span::secs(10),
-        }
+        Drain { requests: Span::secs(30), upgraded: Span::secs(30), stop: Span::secs(10) }
     }
 }
 
@@ -235,10 +233,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Bounds {
-        Bounds {
-            errors: Share::from_permille(10),
-            p99: None,
-        }
+        Bounds { errors: Share::from_permille(10), p99: None }
     }
 }
 

@@ -50,11 +50,7 @@ pub struct Rolling {
 
 impl Default for Rolling {
     fn default() -> Rolling {
-        Rolling {
-            batch: 1,
-            surge: true,
-            pause: Span::secs(0),
-        }
+        Rolling { batch: 1, surge: true, pause: Span::secs(0) }
     }
 }
 
@@ -72,11 +68,7 @@ pub struct BlueGreen {
 
 impl Default for BlueGreen {
     fn default() -> BlueGreen {
-        BlueGreen {
-            approve: false,
-            soak: Span::secs(30),
-            keep: Span::secs(600),
-        }
+        BlueGreen { approve: false, soak: Span::secs(30), keep: Span::secs(600) }
     }
 }
 
@@ -135,11 +127,7 @@ pub struct Shadow {
 
 impl Default for Shadow {
     fn default() -> Shadow {
-        Shadow {
-            mirror: Share::from_permille(100),
-            length: Span::secs(600),
-            then: None,
-        }
+        Shadow { mirror: Share::from_permille(100), length: Span::secs(600), then: None }
     }
 }
 

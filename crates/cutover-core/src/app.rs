@@ -1,0 +1,279 @@
+//! The state of one app, folded from its records. Running and replaying are the same function.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::plan::{Budget, Downtime, Patience, Plan, Rest, Size, Standby};
+use crate::record::{Outcome, Record, Verdict, Why};
+use crate::units::{At, Count, Share};
+
+/// Where a hook is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookState {
+    /// It was started by the engine of this epoch.
+    Running {
+        /// The engine's start number.
+        epoch: u32,
+    },
+    /// It ended, well or not.
+    Done {
+        /// Well?
+        ok: bool,
+    },
+    /// The engine that started it is gone: nobody knows whether it ended.
+    Lost,
+}
+
+/// Where a rollout is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// On its way forward.
+    Forward(Forward),
+    /// Turning back to rest.
+    Back {
+        /// Why.
+        why: Why,
+        /// Since when.
+        since: At,
+    },
+    /// Over.
+    Done(Outcome),
+}
+
+/// A stage on the way forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forward {
+    /// Which stage, from 0.
+    pub stage: usize,
+    /// Since when it is aimed at.
+    pub entered: At,
+    /// Since when its sizes and route are there.
+    pub reached: Option<At>,
+    /// Since when a person is waited for, for want of a verdict.
+    pub holding: Option<At>,
+    /// The verdict on it.
+    pub verdict: Option<Verdict>,
+    /// A person said go.
+    pub approved: bool,
+}
+
+impl Forward {
+    fn enter(stage: usize, at: At) -> Forward {
+        let (reached, holding, verdict) = (None, None, None);
+        Forward { stage, entered: at, reached, holding, verdict, approved: false }
+    }
+}
+
+/// One run of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollout {
+    /// The plan.
+    pub plan: Plan,
+    /// When it began.
+    pub begun: At,
+    /// Where it is.
+    pub phase: Phase,
+    /// Since when a person wants it to wait before the next stage.
+    pub paused: Option<At>,
+    /// A person asked to turn back.
+    pub abort: bool,
+    /// ... even if nobody serves then.
+    pub force: bool,
+    /// The hooks that were started, by (stage, hook).
+    pub hooks: BTreeMap<(usize, u32), HookState>,
+}
+
+impl Rollout {
+    /// Is it not over yet?
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        match self.phase {
+            Phase::Forward(_) | Phase::Back { .. } => true,
+            Phase::Done(_) => false,
+        }
+    }
+}
+
+/// Everything that is known of one app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// The target number of instances.
+    pub n: Count,
+    /// Number of the engine's start.
+    pub epoch: u32,
+    /// What the app is when nothing is going on; `None` before the first release and when down.
+    pub rest: Option<Rest>,
+    /// The last rollout, live or over.
+    pub rollout: Option<Rollout>,
+}
+
+/// The budget outside of rollouts: instances come back in place, scaling may go one above n.
+pub const REST_BUDGET: Budget =
+    Budget { surge: Size::Exactly(1), unavailable: Size::All, downtime: Downtime::Never };
+
+/// A record that does not fit the state it meets: a bug, or a journal that was tampered with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a record does not fit: {0}")]
+pub struct Illegal(pub &'static str);
+
+impl Default for App {
+    fn default() -> App {
+        App { n: 1, epoch: 0, rest: None, rollout: None }
+    }
+}
+
+impl App {
+    /// The rollout that is not over yet.
+    #[must_use]
+    pub fn live(&self) -> Option<&Rollout> {
+        self.rollout.as_ref().filter(|rollout| rollout.is_live())
+    }
+
+    /// Limits of the last rollout, which also hold at rest.
+    #[must_use]
+    pub fn drain_limits(&self) -> (Duration, Duration) {
+        const BEFORE_ANY: Duration = Duration::from_secs(30);
+        let patience: Option<&Patience> = self.rollout.as_ref().map(|r| &r.plan.patience);
+        patience.map_or((BEFORE_ANY, BEFORE_ANY), |p| (p.drain, p.upgraded))
+    }
+
+    /// Folds one record into the state.
+    ///
+    /// # Errors
+    /// [`Illegal`] if the record does not fit; the state is unchanged then.
+    pub fn apply(&mut self, at: At, record: &Record) -> Result<(), Illegal> {
+        match record {
+            Record::EngineStarted { epoch } => self.engine_started(*epoch),
+            Record::Scaled { n } => self.n = *n,
+            Record::Down => self.go_down()?,
+            Record::Begun(plan) => self.begin(at, plan)?,
+            Record::Reached { .. }
+            | Record::Passed { .. }
+            | Record::Judged { .. }
+            | Record::Approved { .. }
+            | Record::HookStarted { .. }
+            | Record::HookEnded { .. }
+            | Record::Paused
+            | Record::Resumed
+            | Record::AbortRequested { .. }
+            | Record::Holding { .. }
+            | Record::TurnedBack(_)
+            | Record::Finished(_) => self.go_on(at, record)?,
+        }
+        Ok(())
+    }
+
+    fn engine_started(&mut self, epoch: u32) {
+        self.epoch = epoch;
+        for hook in self.rollout.iter_mut().flat_map(|rollout| rollout.hooks.values_mut()) {
+            if matches!(hook, HookState::Running { epoch: started } if *started < epoch) {
+                *hook = HookState::Lost;
+            }
+        }
+    }
+
+    fn go_down(&mut self) -> Result<(), Illegal> {
+        if self.live().is_some() {
+            return Err(Illegal("an app goes down while a rollout is live"));
+        }
+        self.rest = None;
+        Ok(())
+    }
+
+    fn begin(&mut self, at: At, plan: &Plan) -> Result<(), Illegal> {
+        if plan.stages.is_empty() {
+            return Err(Illegal("a plan without stages"));
+        }
+        self.rollout = Some(Rollout {
+            plan: plan.clone(),
+            begun: at,
+            phase: Phase::Forward(Forward::enter(0, at)),
+            paused: None,
+            abort: false,
+            force: false,
+            hooks: BTreeMap::new(),
+        });
+        Ok(())
+    }
+
+    fn go_on(&mut self, at: At, record: &Record) -> Result<(), Illegal> {
+        let rollout = self.rollout.as_mut().ok_or(Illegal("no rollout"))?;
+        if !rollout.is_live() {
+            return Err(Illegal("the rollout is over"));
+        }
+        match record {
+            Record::AbortRequested { force } => {
+                rollout.abort = true;
+                rollout.force |= force;
+            }
+            Record::Paused => rollout.paused = Some(at),
+            Record::Resumed => rollout.paused = None,
+            Record::HookEnded { stage, hook, ok } => {
+                rollout.hooks.insert((*stage, *hook), HookState::Done { ok: *ok });
+            }
+            Record::Finished(outcome) => {
+                let rest = after(&rollout.plan, *outcome, at);
+                rollout.phase = Phase::Done(*outcome);
+                self.rest = rest;
+            }
+            Record::TurnedBack(why) => match rollout.phase {
+                Phase::Forward(_) => rollout.phase = Phase::Back { why: *why, since: at },
+                Phase::Back { .. } | Phase::Done(_) => return Err(Illegal("turned back already")),
+            },
+            Record::Reached { .. }
+            | Record::Passed { .. }
+            | Record::Judged { .. }
+            | Record::Approved { .. }
+            | Record::HookStarted { .. }
+            | Record::Holding { .. } => return self.go_forward(at, record),
+            Record::EngineStarted { .. }
+            | Record::Begun(_)
+            | Record::Scaled { .. }
+            | Record::Down => return Err(Illegal("not of a rollout")),
+        }
+        Ok(())
+    }
+
+    fn go_forward(&mut self, at: At, record: &Record) -> Result<(), Illegal> {
+        let epoch = self.epoch;
+        let rollout = self.rollout.as_mut().ok_or(Illegal("no rollout"))?;
+        let Phase::Forward(now) = &mut rollout.phase else {
+            return Err(Illegal("the rollout turns back"));
+        };
+        match record {
+            Record::Reached { stage } if *stage == now.stage => now.reached = Some(at),
+            Record::Passed { stage }
+                if *stage == now.stage
+                    && now.reached.is_some()
+                    && stage + 1 < rollout.plan.stages.len() =>
+            {
+                *now = Forward::enter(stage + 1, at);
+            }
+            Record::Judged { stage, verdict } if *stage == now.stage => {
+                now.verdict = Some(*verdict);
+            }
+            Record::Approved { stage } if *stage == now.stage => {
+                now.approved = true;
+                now.holding = None;
+            }
+            Record::HookStarted { stage, hook } if *stage == now.stage => {
+                rollout.hooks.insert((*stage, *hook), HookState::Running { epoch });
+            }
+            Record::Holding { stage } if *stage == now.stage => now.holding = Some(at),
+            _ => return Err(Illegal("of another stage")),
+        }
+        Ok(())
+    }
+}
+
+/// What the app rests on once a rollout ended. Only here is rest ever written.
+fn after(plan: &Plan, outcome: Outcome, at: At) -> Option<Rest> {
+    if outcome != Outcome::Succeeded || !plan.promotes() {
+        return plan.before;
+    }
+    let kept = plan.stable().filter(|old| *old != plan.candidate && plan.keep > Duration::ZERO);
+    let standby = kept.map(|release| Standby { release, until: at + plan.keep });
+    let flag = plan.stages.last().and_then(|stage| stage.flag);
+    let before = plan.before.map_or(Share::ZERO, |rest| rest.flag);
+    Some(Rest { live: plan.candidate, standby, flag: flag.unwrap_or(before) })
+}

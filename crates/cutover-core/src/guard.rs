@@ -1,0 +1,128 @@
+//! The guard: a verdict on absolute bounds, from what the data plane counted.
+
+use std::time::Duration;
+
+use crate::dataplane::Counters;
+use crate::record::Verdict;
+use crate::spec::Guard;
+
+/// What the candidate's requests were like since the stage was entered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sample {
+    /// Counts.
+    pub counts: Counters,
+    /// Latencies: (upper bound in microseconds, how many), in any order.
+    pub latency: Vec<(u64, u64)>,
+}
+
+impl Sample {
+    /// The latency that `share` (0 to 1) of the requests stay under; `None` without any.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> Option<Duration> {
+        let mut latency = self.latency.clone();
+        latency.sort_unstable();
+        let total: u64 = latency.iter().map(|(_, n)| n).sum();
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "counts of one stage are far below 2^52"
+        )]
+        let rank = ((total as f64) * share).ceil() as u64;
+        let mut seen = 0;
+        latency.iter().find_map(|(upper, n)| {
+            seen += n;
+            (seen >= rank.max(1)).then(|| Duration::from_micros(*upper))
+        })
+    }
+}
+
+/// The guard's verdict, and why in one line.
+///
+/// Too few requests are inconclusive, never a pass: no data proves nothing.
+#[must_use]
+pub fn judge(guard: &Guard, sample: &Sample) -> (Verdict, String) {
+    let requests = sample.counts.requests;
+    if requests < guard.min_requests {
+        let text = format!("{requests} of {} requests needed", guard.min_requests);
+        return (Verdict::Inconclusive, text);
+    }
+    let bad = sample.counts.errors + sample.counts.failed + sample.counts.lost;
+    let bad_permille_of_limit = u128::from(bad) * 1000;
+    let limit = u128::from(requests) * u128::from(guard.errors.permille());
+    let share = percent(bad, requests);
+    if bad_permille_of_limit > limit {
+        let text = format!("errors {share} > {} ({bad} of {requests} requests)", guard.errors);
+        return (Verdict::Fail, text);
+    }
+    let p99 = sample.quantile(0.99).unwrap_or_default();
+    if let Some(bound) = guard.p99
+        && p99 > bound.0
+    {
+        let text = format!("p99 {} ms > {} ({requests} requests)", p99.as_millis(), bound);
+        return (Verdict::Fail, text);
+    }
+    let text = format!(
+        "errors {share} ≤ {}, p99 {} ms, {requests} requests",
+        guard.errors,
+        p99.as_millis()
+    );
+    (Verdict::Pass, text)
+}
+
+/// A share as people read it.
+#[must_use]
+pub fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "0%".to_owned();
+    }
+    let hundredths = u128::from(part) * 10_000 / u128::from(whole);
+    format!("{}.{:02}%", hundredths / 100, hundredths % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{Share, Span};
+
+    fn guard() -> Guard {
+        Guard { errors: Share::from_permille(10), p99: Some(Span::millis(500)), min_requests: 100 }
+    }
+    fn sample(requests: u64, errors: u64, micros: u64) -> Sample {
+        let counts = Counters { requests, errors, ..Counters::default() };
+        Sample { counts, latency: vec![(micros, requests)] }
+    }
+
+    #[test]
+    fn too_few_requests_prove_nothing_either_way() {
+        assert_eq!(judge(&guard(), &sample(0, 0, 0)).0, Verdict::Inconclusive);
+        assert_eq!(judge(&guard(), &sample(99, 99, 10)).0, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn bounds_are_inclusive() {
+        assert_eq!(judge(&guard(), &sample(100, 1, 500_000)).0, Verdict::Pass);
+        let (verdict, why) = judge(&guard(), &sample(100, 2, 10));
+        assert_eq!(
+            (verdict, why.as_str()),
+            (Verdict::Fail, "errors 2.00% > 1% (2 of 100 requests)")
+        );
+        assert_eq!(judge(&guard(), &sample(100, 0, 500_001)).0, Verdict::Fail);
+    }
+
+    #[test]
+    fn requests_without_an_answer_count_as_errors() {
+        let mut bad = sample(100, 0, 10);
+        bad.counts.failed = 1;
+        bad.counts.lost = 1;
+        assert_eq!(judge(&guard(), &bad).0, Verdict::Fail);
+    }
+
+    #[test]
+    fn the_quantile_is_the_bucket_that_holds_its_rank() {
+        let sample = Sample { latency: vec![(1000, 98), (9000, 2)], ..Sample::default() };
+        assert_eq!(sample.quantile(0.98), Some(Duration::from_micros(1000)));
+        assert_eq!(sample.quantile(0.99), Some(Duration::from_micros(9000)));
+        assert_eq!(Sample::default().quantile(0.99), None);
+    }
+}

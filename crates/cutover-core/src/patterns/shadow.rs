@@ -1,0 +1,46 @@
+//! Shadow: copies of requests to the new release, answers compared and thrown away.
+//!
+//! `old n, new part, all to old, mirror → new 0`, or another pattern instead of the end.
+
+use super::course::{after_hooks, serving, settle};
+use super::{Course, course_of};
+use crate::plan::{Aside, Gate, Route, Size, Stage};
+use crate::spec::{Shadow, Spec};
+use crate::units::{Count, Share};
+
+pub(super) fn course(shadow: &Shadow, spec: &Spec, n: Count) -> Course {
+    let part = Size::Part(shadow.mirror.permille(), Share::FULL.permille());
+    let gates = vec![Gate::Ready, Gate::Hold(shadow.length.0)];
+    let mirror = Stage {
+        aside: Aside::Mirror(shadow.mirror),
+        ..Stage::new(Size::All, part, Route::split(Share::ZERO), gates)
+    };
+    let alone = Course::new(after_hooks(spec, vec![mirror]), serving(part, Size::Zero));
+    match shadow.then {
+        Some(next) => alone.then(course_of(next, spec, n)),
+        None => {
+            let end = Stage::new(Size::All, Size::Zero, Route::split(Share::ZERO), settle(spec));
+            let budget = alone.budget;
+            alone.then(Course::new(vec![end], budget))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::patterns::Pattern;
+    use crate::patterns::testing::{planned, printed};
+
+    #[test]
+    fn plan() {
+        insta::assert_snapshot!(printed(Pattern::Shadow, ""));
+        assert!(!planned(Pattern::Shadow, "").promotes(), "the old release stays live");
+    }
+
+    #[test]
+    fn then_canary() {
+        let settings = "patterns: { shadow: { mirror: 25%, then: canary } }";
+        insta::assert_snapshot!(printed(Pattern::Shadow, settings));
+        assert!(planned(Pattern::Shadow, settings).promotes());
+    }
+}
