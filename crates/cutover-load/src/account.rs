@@ -38,10 +38,7 @@ impl Account {
     ) -> Result<Self, hdrhistogram::CreationError> {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);
         let began_unix_ms = milliseconds(unix.unwrap_or_default());
-        let from = Moment {
-            offset_ms: 0,
-            unix_ms: began_unix_ms,
-        };
+        let from = Moment { offset_ms: 0, unix_ms: began_unix_ms };
         Ok(Self {
             report: Report {
                 seed: settings.seed,
@@ -78,11 +75,7 @@ impl Account {
     pub(crate) fn due(&mut self, begun: bool) {
         let report = &mut self.report;
         report.due += 1;
-        let fate = if begun {
-            &mut report.started
-        } else {
-            &mut report.unsent
-        };
+        let fate = if begun { &mut report.started } else { &mut report.unsent };
         *fate += 1;
     }
 
@@ -120,11 +113,8 @@ impl Account {
         report.completed += 1;
         *report.by_status.entry(answer.status).or_default() += 1;
         let version = report.by_version.entry(answer.version.clone());
-        let version = version.or_insert_with(|| Version {
-            by_status: BTreeMap::new(),
-            first: at,
-            last: at,
-        });
+        let version =
+            version.or_insert_with(|| Version { by_status: BTreeMap::new(), first: at, last: at });
         *version.by_status.entry(answer.status).or_default() += 1;
         // Requests end in another order than they begin.
         version.first = version.first.min(at);
@@ -150,12 +140,7 @@ impl Account {
         *failed.by_reason.entry(failure.reason).or_default() += 1;
         if failed.examples.len() < EXAMPLES {
             let (reason, detail) = (failure.reason, failure.detail.clone());
-            failed.examples.push(Example {
-                request,
-                at,
-                reason,
-                detail,
-            });
+            failed.examples.push(Example { request, at, reason, detail });
         }
     }
 

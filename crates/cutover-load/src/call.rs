@@ -54,9 +54,7 @@ impl Call {
         *request.uri_mut() = path.clone().into();
         *request.headers_mut() = settings.headers.clone();
         let headers = request.headers_mut();
-        headers
-            .entry(USER_AGENT)
-            .or_insert(HeaderValue::from_static("cutover-load"));
+        headers.entry(USER_AGENT).or_insert(HeaderValue::from_static("cutover-load"));
         let host = settings.url.authority().map_or("", |host| host.as_str());
         // What a URI and a number are made of is always good in a header.
         if let Ok(host) = HeaderValue::from_str(host) {
@@ -122,11 +120,8 @@ mod tests {
     fn the_seed_decides() {
         let (one, mut other) = (settings(), settings());
         other.seed = 43;
-        let deal = |settings: &Settings| {
-            (0..100)
-                .map(|k| Call::deal(settings, k))
-                .collect::<Vec<_>>()
-        };
+        let deal =
+            |settings: &Settings| (0..100).map(|k| Call::deal(settings, k)).collect::<Vec<_>>();
         assert_eq!(deal(&one), deal(&one.clone()));
         assert_ne!(deal(&one), deal(&other));
     }
@@ -134,29 +129,14 @@ mod tests {
     #[test]
     fn a_post_has_an_id_of_its_own() {
         let settings = settings();
-        let call = Call {
-            k: 7,
-            kind: Kind::Post,
-            kept: false,
-        };
+        let call = Call { k: 7, kind: Kind::Post, kept: false };
         let request = call.request(&settings);
-        assert_eq!(
-            (request.method(), request.uri().path()),
-            (&Method::POST, "/orders")
-        );
+        assert_eq!((request.method(), request.uri().path()), (&Method::POST, "/orders"));
         assert_eq!(request.headers()["x-request-id"], "2a-7");
         assert_eq!(request.headers()["host"], "127.0.0.1:1");
         assert_eq!(request.headers()["connection"], "close");
-        let plain = Call {
-            kind: Kind::Plain,
-            kept: true,
-            ..call
-        }
-        .request(&settings);
-        assert_eq!(
-            (plain.method(), plain.uri().path()),
-            (&Method::GET, "/shop")
-        );
+        let plain = Call { kind: Kind::Plain, kept: true, ..call }.request(&settings);
+        assert_eq!((plain.method(), plain.uri().path()), (&Method::GET, "/shop"));
         assert!(!plain.headers().contains_key("x-request-id"));
         assert!(!plain.headers().contains_key("connection"));
     }

@@ -63,10 +63,7 @@ impl Connection {
             // Its error reaches the request that is under way, if there is one.
             let _ = connection.await;
         });
-        Ok(Self {
-            sender,
-            _driver: driver,
-        })
+        Ok(Self { sender, _driver: driver })
     }
 }
 
@@ -148,8 +145,110 @@ async fn complete(mut response: Response<Incoming>) -> Result<Answer, Failure> {
         return Err(Failure::new(Reason::Proxy(status.as_u16()), detail));
     }
     let version = word("x-version").unwrap_or_else(|| "-".to_owned());
-    Ok(Answer {
-        status: status.as_u16(),
-        version,
-    })
+    Ok(Answer { status: status.as_u16(), version })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::mpsc;
+    use std::thread;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::time::{advance, pause};
+
+    use super::*;
+
+    const PLAIN: Call = Call { k: 0, kind: Kind::Plain, kept: true };
+
+    fn answer(stream: &mut TcpStream) {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            request.extend(byte);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+    }
+
+    async fn call(server: &Server) -> Progress {
+        let settings = Settings::new("http://demo".parse().unwrap());
+        let mut progress = Progress::default();
+        let (_, connection) = server.exchange(&settings, PLAIN, &mut progress).await.ok().unwrap();
+        server.keep(connection).await;
+        progress
+    }
+
+    /// Makes a call, has the server close the connection, and makes another one: with the close
+    /// already noticed, or found only while the request is being handed over.
+    async fn call_over_a_closed_connection(noticed: bool) -> Progress {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Server::new(vec![listener.local_addr().unwrap()]);
+        let (ours, mut theirs) = tokio::net::UnixStream::pair().unwrap();
+        let mut ours = ours.into_std().unwrap();
+        let (close, told) = mpsc::channel();
+        let (closed, done) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let (mut first, _) = listener.accept().unwrap();
+            answer(&mut first);
+            told.recv().unwrap();
+            drop(first);
+            ours.write_all(b"x").unwrap();
+            closed.send(()).unwrap();
+            let (mut second, _) = listener.accept().unwrap();
+            answer(&mut second);
+        });
+        assert!(!call(&server).await.reopened);
+        close.send(()).unwrap();
+        // Blocks the runtime on purpose: nothing may look at the connection meanwhile.
+        done.recv().unwrap();
+        // This byte and the end of the connection arrive in one turn of the runtime, and this
+        // task goes first.
+        theirs.read_u8().await.unwrap();
+        let closed = |server: &Server| {
+            let idle = server.idle.lock().unwrap();
+            idle[0].0.sender.is_closed()
+        };
+        assert!(!closed(&server));
+        while noticed && !closed(&server) {
+            tokio::task::yield_now().await;
+        }
+        let progress = call(&server).await;
+        thread.join().unwrap();
+        progress
+    }
+
+    #[tokio::test]
+    async fn a_kept_connection_that_was_closed_is_opened_again() {
+        let progress = call_over_a_closed_connection(true).await;
+        assert!(progress.reopened && progress.sent);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_not_written_is_sent_again() {
+        let progress = call_over_a_closed_connection(false).await;
+        assert!(progress.reopened && progress.sent);
+    }
+
+    #[tokio::test]
+    async fn a_post_takes_only_a_connection_used_just_now() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Server::new(vec![listener.local_addr().unwrap()]);
+        let thread = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            answer(&mut stream);
+            stream
+        });
+        call(&server).await;
+        let mut progress = Progress::default();
+        let fresh = server.take(Kind::Post, &mut progress).unwrap();
+        server.keep(fresh).await;
+        pause();
+        advance(FRESH).await;
+        assert!(server.take(Kind::Post, &mut progress).is_none());
+        assert!(server.take(Kind::Plain, &mut progress).is_some());
+        assert!(!progress.reopened);
+        thread.join().unwrap();
+    }
 }

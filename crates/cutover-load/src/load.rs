@@ -40,10 +40,8 @@ impl Load {
         let port = settings.url.port_u16().unwrap_or(80);
         let unbracketed = host.trim_start_matches('[').trim_end_matches(']');
         let addresses = lookup_host((unbracketed, port)).await;
-        let addresses = addresses.map_err(|source| LoadError::Resolve {
-            host: host.to_owned(),
-            source,
-        })?;
+        let addresses =
+            addresses.map_err(|source| LoadError::Resolve { host: host.to_owned(), source })?;
         let began = Instant::now();
         let shared = Arc::new(Shared {
             server: Server::new(addresses.collect()),
@@ -54,11 +52,7 @@ impl Load {
         let (stop, stopped) = watch::channel(false);
         let mut dealer = JoinSet::new();
         dealer.spawn(deal(shared.clone(), stopped));
-        Ok(Self {
-            shared,
-            stop,
-            dealer,
-        })
+        Ok(Self { shared, stop, dealer })
     }
 
     /// The account up to now.
@@ -104,7 +98,8 @@ impl Shared {
         };
         self.account().ended(call, begun, due, &progress, &result);
         if let Some(connection) = connection.filter(|_| call.kept) {
-            self.server.keep(connection).await;
+            // A connection that takes this long to be free again is not worth keeping.
+            let _ = timeout(self.settings.timeout, self.server.keep(connection)).await;
         }
     }
 }

@@ -17,16 +17,12 @@ pub fn duplicates(orders: &str) -> Vec<String> {
 /// orders file.
 pub fn missing(orders: &str, acknowledged: &[String]) -> Vec<String> {
     let written: HashSet<_> = ids(orders).collect();
-    let lost = acknowledged
-        .iter()
-        .filter(|id| !written.contains(id.as_str()));
+    let lost = acknowledged.iter().filter(|id| !written.contains(id.as_str()));
     lost.cloned().collect()
 }
 
 fn ids(orders: &str) -> impl Iterator<Item = &str> {
-    orders
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
+    orders.lines().filter_map(|line| line.split_whitespace().next())
 }
 
 #[cfg(test)]
@@ -45,9 +41,6 @@ mod tests {
     fn an_acknowledged_id_that_is_not_written_is_missing() {
         let acknowledged = ["2a-1", "2a-2"].map(str::to_owned);
         assert_eq!(missing("2a-1 v1\n2a-20 v1\n", &acknowledged), ["2a-2"]);
-        assert_eq!(
-            missing("2a-2 v1\n2a-1 v1\n", &acknowledged),
-            Vec::<String>::new()
-        );
+        assert_eq!(missing("2a-2 v1\n2a-1 v1\n", &acknowledged), Vec::<String>::new());
     }
 }

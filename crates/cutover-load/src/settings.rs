@@ -88,10 +88,7 @@ impl Settings {
             }
         }
         let ours = [http::header::HOST, http::header::CONNECTION, ID];
-        match ours
-            .into_iter()
-            .find(|name| self.headers.contains_key(name))
-        {
+        match ours.into_iter().find(|name| self.headers.contains_key(name)) {
             Some(name) => Err(LoadError::Header(name)),
             None => Ok(()),
         }

@@ -13,16 +13,10 @@ impl Report {
             let _ = writeln!(text, "{name:<14}{value}");
         };
         let seconds = self.elapsed_ms as f64 / 1000.0;
-        line(
-            "due",
-            format!("{} in {seconds:.1} s, {}/s asked for", self.due, self.rate),
-        );
+        line("due", format!("{} in {seconds:.1} s, {}/s asked for", self.due, self.rate));
         line(
             "sent",
-            format!(
-                "{} of {} begun, {} under way",
-                self.sent, self.started, self.under_way
-            ),
+            format!("{} of {} begun, {} under way", self.sent, self.started, self.under_way),
         );
         line(
             "answered",
@@ -35,19 +29,13 @@ impl Report {
         line("failed", format!("{}{reasons}", self.failed.total));
         for example in &self.failed.examples {
             let (at, detail) = (at(example.at), &example.detail);
-            line(
-                "",
-                format!("{at}  #{}  {}: {detail}", example.request, example.reason),
-            );
+            line("", format!("{at}  #{}  {}: {detail}", example.request, example.reason));
         }
         for (name, version) in &self.by_version {
             let all: u64 = version.by_status.values().sum();
             let (first, last) = (at(version.first), at(version.last));
             let statuses = counts(&version.by_status);
-            line(
-                "version",
-                format!("{name}  {all}{statuses}, from {first} to {last}"),
-            );
+            line("version", format!("{name}  {all}{statuses}, from {first} to {last}"));
         }
         let [p50, p90, p99, p99_9, max] = [
             self.latency.p50,
@@ -62,32 +50,20 @@ impl Report {
             format!("p50 {p50:.1}  p90 {p90:.1}  p99 {p99:.1}  p99.9 {p99_9:.1}  max {max:.1}"),
         );
         let gap = self.longest_gap;
-        line(
-            "longest gap",
-            format!("{} ms without a good answer, from {}", gap.ms, at(gap.from)),
-        );
+        line("longest gap", format!("{} ms without a good answer, from {}", gap.ms, at(gap.from)));
         if self.posts.sent > 0 {
-            line(
-                "posts",
-                format!("{} sent, {} created", self.posts.sent, self.posts.created),
-            );
+            line("posts", format!("{} sent, {} created", self.posts.sent, self.posts.created));
         }
         line(
             "the load",
-            format!(
-                "{} reopened, {} late, {} unsent",
-                self.reopened, self.late, self.unsent
-            ),
+            format!("{} reopened, {} late, {} unsent", self.reopened, self.late, self.unsent),
         );
         text
     }
 }
 
 fn counts<K: std::fmt::Display>(counts: &std::collections::BTreeMap<K, u64>) -> String {
-    let words: Vec<_> = counts
-        .iter()
-        .map(|(key, count)| format!("{key} × {count}"))
-        .collect();
+    let words: Vec<_> = counts.iter().map(|(key, count)| format!("{key} × {count}")).collect();
     if words.is_empty() {
         return String::new();
     }

@@ -1,0 +1,7 @@
+//! The load against small servers that behave badly in one way each.
+
+mod account;
+mod failures;
+mod open_loop;
+#[cfg(test)]
+mod server;
