@@ -79,7 +79,7 @@ async fn no_answer_in_time() {
     let server = Server::start(|mut stream| async move {
         request(&mut stream).await;
         stream.write_all(b"HTTP/1.1 200 OK\r\n").await.unwrap();
-        pending().await;
+        pending::<()>().await;
     })
     .await;
     let mut settings = server.settings(100);

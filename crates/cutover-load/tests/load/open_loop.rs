@@ -58,7 +58,7 @@ async fn a_load_that_stalls_itself_does_not_hide_it() {
 async fn what_is_too_much_is_not_sent_and_counted() {
     let server = Server::start(|mut stream| async move {
         request(&mut stream).await;
-        pending().await;
+        pending::<()>().await;
     })
     .await;
     let mut settings = server.settings(200);
