@@ -1,0 +1,154 @@
+//! `cutover promote`, `pause`, `resume`, `abort`, `retry`, `scale`, `down`: what a person asks of an app.
+
+use std::time::Duration;
+
+use cutover_core::units::Count;
+use cutover_engine::api::{Acted, Action, AppStatus};
+use tokio::time::{Instant, sleep};
+
+use super::Session;
+use super::deploy::Following;
+use crate::client::{CallError, Client};
+use crate::failure::{Done, Failure, exit};
+use crate::rollout::{Interrupts, Watch};
+
+/// Turn the rollout back.
+///
+/// Takes all traffic off the new version first. With --force also where nobody serves then.
+///
+/// Example: cutover abort --app shop
+#[derive(Debug, clap::Args)]
+pub(super) struct Abort {
+    /// Even if nobody serves then.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Begin the last rollout anew, and see it through.
+///
+/// Example: cutover retry
+#[derive(Debug, clap::Args)]
+pub(super) struct Retry {
+    #[command(flatten)]
+    following: Following,
+}
+
+/// Run another number of instances, until the spec's value changes.
+///
+/// Example: cutover scale 6
+#[derive(Debug, clap::Args)]
+pub(super) struct Scale {
+    /// How many.
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    n: Count,
+}
+
+/// Stop an app's instances and free its port.
+///
+/// Example: cutover down shop
+#[derive(Debug, clap::Args)]
+pub(super) struct Down {
+    /// Which app.
+    app: Option<String>,
+}
+
+async fn act(client: &Client, app: &AppStatus, action: Action) -> Result<Acted, CallError> {
+    client.post(&format!("/v1/apps/{}/actions", app.subject), &action).await
+}
+
+fn say(session: &Session, acted: &Acted, text: &str) -> Done {
+    if session.common.json {
+        session.print_json(acted)?;
+    } else {
+        session.print(text)?;
+    }
+    if !acted.recorded {
+        session.note("it is done, and is recorded as soon as the journal can be written again");
+    }
+    Ok(exit::OK)
+}
+
+pub(super) async fn promote(session: &Session) -> Done {
+    plain(session, Action::Promote, "goes on").await
+}
+pub(super) async fn pause(session: &Session) -> Done {
+    plain(session, Action::Pause, "pauses before its next stage; go on: cutover resume").await
+}
+pub(super) async fn resume(session: &Session) -> Done {
+    plain(session, Action::Resume, "goes on").await
+}
+
+async fn plain(session: &Session, action: Action, what: &str) -> Done {
+    let client = session.client().await?;
+    let app = session.known(&client).await?;
+    let acted = act(&client, &app, action).await?;
+    let number = acted.rollout.map_or_else(String::new, |number| format!(" rollout #{number}"));
+    say(session, &acted, &format!("{}{number} {what}", app.subject))
+}
+
+impl Abort {
+    pub(super) async fn run(self, session: &Session) -> Done {
+        let what = "turns back; watch it: cutover status --watch";
+        plain(session, Action::Abort { force: self.force }, what).await
+    }
+}
+
+impl Retry {
+    pub(super) async fn run(self, session: &Session) -> Done {
+        let client = session.client().await?;
+        let app = session.known(&client).await?;
+        let mut interrupts = Interrupts::watch()?;
+        let acted = interrupts.or(act(&client, &app, Action::Retry)).await?;
+        let number = acted.rollout.ok_or_else(|| {
+            Failure::new(exit::INTERNAL, "the daemon did not say which rollout it began")
+        })?;
+        let watch = Watch::begun(app.subject, number, acted.cursor);
+        self.following.see_through(session, watch, interrupts).await
+    }
+}
+
+impl Scale {
+    pub(super) async fn run(self, session: &Session) -> Done {
+        let client = session.client().await?;
+        let app = session.known(&client).await?;
+        let acted = act(&client, &app, Action::Scale { n: self.n }).await?;
+        let text = format!("{}: {} → {} instances", app.subject, app.n, self.n);
+        say(session, &acted, &text)
+    }
+}
+
+impl Down {
+    pub(super) async fn run(self, session: &Session) -> Done {
+        let mut session = session.clone();
+        if self.app.is_some() {
+            session.common.app = self.app;
+        }
+        let client = session.client().await?;
+        let app = session.known(&client).await?;
+        let acted = act(&client, &app, Action::Down).await?;
+        wait_until_gone(&client, &app).await?;
+        say(&session, &acted, &format!("{} is down; its port is free", app.subject))
+    }
+}
+
+/// Draining takes as long as the spec allows; beyond the longest sensible sum a person is told.
+async fn wait_until_gone(client: &Client, app: &AppStatus) -> Result<(), Failure> {
+    const POLL: Duration = Duration::from_millis(50);
+    let limit = Instant::now() + Duration::from_secs(300);
+    loop {
+        let apps: Vec<AppStatus> = client.get("/v1/apps").await?;
+        let found = apps.iter().find(|other| other.subject == app.subject);
+        let left = found.map_or(0, |app| app.instances.len());
+        if left == 0 {
+            return Ok(());
+        }
+        if Instant::now() > limit {
+            return Err(Failure::new(
+                exit::TIMED_OUT,
+                format!("{left} instances of {} still run after 5 minutes", app.subject),
+            )
+            .help(format!("cutover status --app {}", app.subject)));
+        }
+        sleep(POLL).await;
+    }
+}

@@ -1,0 +1,48 @@
+//! `cutover plan`
+
+use cutover_core::id::Version;
+use cutover_core::{diagram, print};
+use cutover_engine::api::{Conflict, PlanAnswer};
+
+use super::Session;
+use super::deploy::{self, Overrides};
+use crate::failure::Done;
+
+/// Show what `deploy` would do; nothing is changed.
+///
+/// Example: cutover plan v2 --pattern canary --diagram
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The version that would be released.
+    version: Version,
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Draw it: instances and share of traffic over the stages.
+    #[arg(long)]
+    diagram: bool,
+}
+
+impl Args {
+    pub(super) async fn run(self, session: &Session) -> Done {
+        let request = deploy::request(session, self.version, &self.overrides, Conflict::Refuse)?;
+        let client = session.client().await?;
+        let answer: PlanAnswer = client.post("/v1/plan", &request).await?;
+        if session.common.json {
+            session.print_json(&answer)?;
+            return Ok(0);
+        }
+        let PlanAnswer { from, to, n, plan, scaled } = &answer;
+        let text = match self.diagram {
+            true => diagram::draw(plan, *n, from.as_ref(), to),
+            false => print::plan(plan, *n, from.as_ref(), to),
+        };
+        session.print(&text)?;
+        if *scaled {
+            session.note(&format!(
+                "n is {n} by `cutover scale`, the spec says {}",
+                request.spec.instances
+            ));
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,96 @@
+//! Finds and reads `cutover.yaml`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cutover_core::id::{Environment, Subject};
+use cutover_core::spec::{self, Source, Spec};
+
+use super::common::Common;
+use crate::failure::{Failure, exit};
+
+/// The name of a spec.
+const NAME: &str = "cutover.yaml";
+
+/// A spec as read, and where.
+#[derive(Debug)]
+pub(super) struct SpecFile {
+    pub(super) spec: Spec,
+    /// The folder that relative paths of the spec start from.
+    pub(super) base: PathBuf,
+    pub(super) subject: Subject,
+    /// As shown to people.
+    pub(super) name: String,
+}
+
+impl SpecFile {
+    /// The spec of `--file`, or of this folder or one above; `None` if there is none.
+    pub(super) fn find(common: &Common) -> Result<Option<SpecFile>, Failure> {
+        let path = match &common.file {
+            Some(path) => Some(path.clone()),
+            None => above()?,
+        };
+        path.map(|path| SpecFile::read(&path, common)).transpose()
+    }
+
+    /// As [`SpecFile::find`], and it has to be there.
+    pub(super) fn require(common: &Common) -> Result<SpecFile, Failure> {
+        let found = SpecFile::find(common)?.ok_or_else(|| {
+            Failure::usage(format!("there is no {NAME} in this folder or above"))
+                .help("go to the app's folder, or name the spec: --file FILE")
+        })?;
+        match &common.app {
+            Some(app) if *app != found.spec.app.as_str() && *app != found.subject.to_string() => {
+                Err(Failure::usage(format!(
+                    "{} is the spec of {}, not of {app}",
+                    found.name, found.subject
+                ))
+                .help("name the spec of the app: --file FILE"))
+            }
+            Some(_) | None => Ok(found),
+        }
+    }
+
+    fn read(path: &Path, common: &Common) -> Result<SpecFile, Failure> {
+        let source = source(path)?
+            .ok_or_else(|| Failure::usage(format!("there is no file {}", path.display())))?;
+        let env = common.env.clone().unwrap_or_default();
+        let overlay = match env == Environment::default() {
+            true => None,
+            false => source_of_overlay(path, &env)?,
+        };
+        let spec = spec::parse(&source, overlay.as_ref()).map_err(Failure::spec)?;
+        let whole = std::path::absolute(path)?;
+        let base = whole.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
+        let subject = Subject { app: spec.app.clone(), env };
+        Ok(SpecFile { spec, base, subject, name: source.name })
+    }
+}
+
+/// `cutover.production.yaml` beside `cutover.yaml`, if there is one.
+fn source_of_overlay(path: &Path, env: &Environment) -> Result<Option<Source>, Failure> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    source(&path.with_file_name(format!("{stem}.{env}.{extension}")))
+}
+
+fn above() -> Result<Option<PathBuf>, Failure> {
+    let here = std::env::current_dir()
+        .map_err(|error| Failure::internal("cannot find the current folder", &error))?;
+    let found = here.ancestors().map(|folder| folder.join(NAME)).find(|path| path.is_file());
+    // The name as people would type it, where it is right here.
+    Ok(found.map(|path| match path.parent() == Some(&here) {
+        true => PathBuf::from(NAME),
+        false => path,
+    }))
+}
+
+fn source(path: &Path) -> Result<Option<Source>, Failure> {
+    let name = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(Source { name, text })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::new(exit::SPEC, format!("cannot read {name}")).because(&error)),
+    }
+}

@@ -1,0 +1,27 @@
+//! `cutover validate`
+
+use serde_json::json;
+
+use super::Session;
+use super::spec_file::SpecFile;
+use crate::failure::Done;
+
+/// Check cutover.yaml without the daemon.
+///
+/// Example: cutover validate --env production
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+impl Args {
+    pub(super) fn run(self, session: &Session) -> Done {
+        let file = SpecFile::require(&session.common)?;
+        if session.common.json {
+            session.print_json(&json!({"valid": true, "app": file.subject, "spec": file.spec}))?;
+        } else {
+            let pattern = file.spec.pattern;
+            let n = file.spec.instances;
+            session.print(&format!("{} is valid: {}, {n} × {pattern}", file.name, file.subject))?;
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,247 @@
+//! What each route does: read the request, ask the engine, answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use cutover_core::id::{InstanceId, Subject};
+use cutover_core::spec::PlatformKind;
+use cutover_core::units::At;
+use cutover_engine::api::{
+    Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PROTOCOL, PlanAnswer, Refused,
+    RefusedKind, RollbackRequest,
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::door::Peer;
+use super::stream::{self, Wanted};
+use super::table::{self, Status};
+use super::world::World;
+use super::{PROTOCOL_HEADER, VERSION_HEADER};
+
+/// What all routes share.
+pub(crate) struct Daemon {
+    pub(crate) engine: World,
+    pub(crate) platforms: Vec<PlatformKind>,
+    pub(crate) since: At,
+    pub(crate) stop: CancellationToken,
+}
+
+pub(crate) type Shared = Arc<Daemon>;
+
+/// A refusal as an answer.
+pub(crate) struct No(Refused);
+
+impl From<Refused> for No {
+    fn from(refused: Refused) -> No {
+        No(refused)
+    }
+}
+
+impl IntoResponse for No {
+    fn into_response(self) -> Response {
+        let status = match self.0.kind {
+            RefusedKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            RefusedKind::Usage => StatusCode::BAD_REQUEST,
+            RefusedKind::Spec | RefusedKind::Preflight => StatusCode::UNPROCESSABLE_ENTITY,
+            RefusedKind::Held => StatusCode::CONFLICT,
+        };
+        (status, Json(self.0)).into_response()
+    }
+}
+
+fn usage(message: impl Into<String>) -> No {
+    No(Refused { kind: RefusedKind::Usage, message: message.into(), help: None })
+}
+
+type Answer<T> = Result<Json<T>, No>;
+
+fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, No> {
+    serde_json::from_slice(body)
+        .map_err(|error| usage(format!("the request cannot be read: {error}")))
+}
+
+fn subject(text: &str) -> Result<Subject, No> {
+    text.parse().map_err(|error| usage(format!("{error}")))
+}
+
+impl Daemon {
+    /// Refuses specs for platforms that this build does not have.
+    fn supports(&self, request: &DeployRequest) -> Result<(), No> {
+        let platform = request.spec.platform;
+        if self.platforms.contains(&platform) {
+            return Ok(());
+        }
+        let name = match platform {
+            PlatformKind::Local => "local",
+            PlatformKind::Docker => "docker",
+            PlatformKind::Kubernetes => "kubernetes",
+        };
+        Err(No(Refused {
+            kind: RefusedKind::Usage,
+            message: format!("platform {name} is not in this build"),
+            help: Some("write `platform: local`, or leave it out".into()),
+        }))
+    }
+
+    pub(crate) async fn own_status(&self) -> Status {
+        Status {
+            pid: std::process::id(),
+            version: crate::cli::VERSION.to_owned(),
+            protocol: PROTOCOL,
+            since: self.since,
+            apps: self.engine.status(None).await.map_or(0, |apps| apps.len()),
+        }
+    }
+}
+
+pub(crate) async fn deploy(
+    State(daemon): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    body: Bytes,
+) -> Answer<Accepted> {
+    let request: DeployRequest = read(&body)?;
+    daemon.supports(&request)?;
+    Ok(Json(daemon.engine.deploy(request, &peer.name).await?))
+}
+
+pub(crate) async fn rollback(
+    State(daemon): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    body: Bytes,
+) -> Answer<Accepted> {
+    let request: RollbackRequest = read(&body)?;
+    Ok(Json(daemon.engine.rollback(request, &peer.name).await?))
+}
+
+pub(crate) async fn plan(State(daemon): State<Shared>, body: Bytes) -> Answer<PlanAnswer> {
+    let request: DeployRequest = read(&body)?;
+    daemon.supports(&request)?;
+    Ok(Json(daemon.engine.plan(request).await?))
+}
+
+pub(crate) async fn act(
+    State(daemon): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Answer<Acted> {
+    let action: Action = read(&body)?;
+    Ok(Json(daemon.engine.act(&subject(&name)?, action, &peer.name).await?))
+}
+
+pub(crate) async fn apps(State(daemon): State<Shared>) -> Answer<Vec<AppStatus>> {
+    Ok(Json(daemon.engine.status(None).await?))
+}
+
+pub(crate) async fn app(
+    State(daemon): State<Shared>,
+    Path(name): Path<String>,
+) -> Answer<AppStatus> {
+    let subject = subject(&name)?;
+    let found = daemon.engine.status(Some(&subject)).await?.into_iter().next();
+    found.map(Json).ok_or_else(|| usage(format!("there is no app {subject}")))
+}
+
+pub(crate) async fn logs(
+    State(daemon): State<Shared>,
+    Path((name, instance)): Path<(String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answer<Vec<String>> {
+    let instance: InstanceId = instance.parse().map_err(|error| usage(format!("{error}")))?;
+    let lines = number(&query, "lines", 100)?;
+    Ok(Json(daemon.engine.logs(&subject(&name)?, instance, lines).await?))
+}
+
+pub(crate) async fn history(
+    State(daemon): State<Shared>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answer<Vec<HistoryEntry>> {
+    let of = query.get("subject").map(|text| subject(text)).transpose()?;
+    let most = number(&query, "most", 20)?;
+    Ok(Json(daemon.engine.history(of.as_ref(), most).await?))
+}
+
+pub(crate) async fn events(
+    State(daemon): State<Shared>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Result<Response, No> {
+    let rollout = query.get("rollout").map(|text| text.parse()).transpose();
+    let wanted = Wanted {
+        subject: query.get("subject").map(|text| subject(text)).transpose()?,
+        rollout: rollout.map_err(|_| usage("rollout must be a number"))?,
+        after: match query.get("after").map(String::as_str) {
+            Some("now") => None,
+            Some(_) | None => Some(number(&query, "after", 0)?),
+        },
+        follow: query.get("follow").is_some_and(|text| text == "true"),
+    };
+    let body = Body::from_stream(stream::lines(daemon, wanted));
+    Ok(([("content-type", "application/x-ndjson")], body).into_response())
+}
+
+pub(crate) async fn status(State(daemon): State<Shared>) -> Answer<Status> {
+    Ok(Json(daemon.own_status().await))
+}
+
+pub(crate) async fn stop(State(daemon): State<Shared>) -> Answer<Status> {
+    let status = daemon.own_status().await;
+    daemon.stop.cancel();
+    Ok(Json(status))
+}
+
+pub(crate) async fn openapi() -> Json<Value> {
+    Json(table::description())
+}
+
+pub(crate) async fn unknown(request: Request) -> Response {
+    let message = format!("there is no {} {}", request.method(), request.uri().path());
+    let mut response = usage(message).into_response();
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+fn number<T: std::str::FromStr>(
+    query: &HashMap<String, String>,
+    name: &str,
+    default: T,
+) -> Result<T, No> {
+    match query.get(name) {
+        None => Ok(default),
+        Some(text) => text.parse().map_err(|_| usage(format!("{name} must be a number"))),
+    }
+}
+
+/// Says protocol and version in every answer, and refuses commands that speak another one. Asking
+/// for its state and stopping it stay possible: they are the way out.
+pub(crate) async fn protocol(request: Request, next: Next) -> Response {
+    let theirs = request.headers().get(PROTOCOL_HEADER).and_then(|value| value.to_str().ok());
+    let same = theirs.is_none_or(|text| text.parse() == Ok(PROTOCOL));
+    let way_out = matches!(request.uri().path(), "/v1/status" | "/v1/stop");
+    let mut response = if same || way_out {
+        next.run(request).await
+    } else {
+        No(Refused {
+            kind: RefusedKind::Usage,
+            message: format!(
+                "this daemon ({}) speaks protocol {PROTOCOL}, the command speaks {}",
+                crate::cli::VERSION,
+                theirs.unwrap_or_default(),
+            ),
+            help: Some("cutover daemon stop, then the command again".into()),
+        })
+        .into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(PROTOCOL_HEADER, HeaderValue::from(PROTOCOL));
+    headers.insert(VERSION_HEADER, HeaderValue::from_static(crate::cli::VERSION));
+    response
+}

@@ -1,0 +1,121 @@
+//! The daemon's life.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cutover_core::spec::PlatformKind;
+use cutover_engine::ports::Clock;
+use cutover_files::Lock;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::clock::BootClock;
+use super::door::{Door, Peer};
+use super::routes::Daemon;
+use super::{table, world};
+use crate::failure::{Done, Failure, exit};
+use crate::folders::{Folders, RUN, STATE};
+use crate::{binary, folders};
+
+/// Requests under way get this long to end when the daemon stops.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Runs the daemon until it is told to stop.
+pub(crate) fn run(folders: &Folders, detached: bool, say: &mut dyn io::Write) -> Done {
+    folders.prepare()?;
+    hand_down(folders)?;
+    if detached {
+        // It leads a group of its own already if it was started from a job-controlling shell.
+        let _ = rustix::process::setsid();
+    }
+    let Some(_lock) = Lock::try_take(&folders.lock())? else {
+        writeln!(say, "a daemon runs already in {}", folders.state.display())?;
+        return Ok(exit::OK);
+    };
+    if let Err(error) = binary::remove_unused(folders)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        writeln!(say, "old copies of the program are left in place: {error}")?;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::internal("cannot start the runtime", &error))?;
+    runtime.block_on(serve(folders, say))
+}
+
+/// Starts this program anew if its children could not find the folders by the environment: a
+/// process cannot safely change its own.
+fn hand_down(folders: &Folders) -> Result<(), Failure> {
+    let told = |name: &str| std::env::var_os(name);
+    let state = folders.state.as_os_str();
+    let run = folders.run.as_os_str();
+    if told(STATE).as_deref() == Some(state) && told(RUN).as_deref() == Some(run) {
+        return Ok(());
+    }
+    let mut again = Command::new(binary::own()?);
+    again.args(std::env::args_os().skip(1));
+    folders.tell(&mut again);
+    let error = again.exec();
+    Err(Failure::internal("cannot start the daemon", &error))
+}
+
+async fn serve(folders: &folders::Folders, say: &mut dyn io::Write) -> Done {
+    let cannot = |what: &'static str| move |error: io::Error| Failure::internal(what, &error);
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot("cannot watch signals"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot("cannot watch signals"))?;
+    // A daemon outlives the terminal it was started from.
+    let mut hang_up = signal(SignalKind::hangup()).map_err(cannot("cannot watch signals"))?;
+
+    let clock = BootClock::new();
+    let since = clock.now();
+    let engine = world::open(folders, clock).await?;
+    let door = Door::open(&folders.socket()).map_err(cannot("cannot open the daemon's socket"))?;
+    let daemon = Arc::new(Daemon {
+        engine,
+        platforms: vec![PlatformKind::Local],
+        since,
+        stop: stop.clone(),
+    });
+    writeln!(
+        say,
+        "{} cutover {} daemon, pid {}, on {}",
+        crate::render::time(since),
+        crate::cli::VERSION,
+        std::process::id(),
+        folders.socket().display()
+    )?;
+
+    let service = table::router(daemon.clone()).into_make_service_with_connect_info::<Peer>();
+    let told = stop.clone();
+    let server =
+        axum::serve(door, service).with_graceful_shutdown(async move { told.cancelled().await });
+    let mut server = std::pin::pin!(server.into_future());
+    let result = loop {
+        tokio::select! {
+            ended = &mut server => break ended,
+            _ = terminate.recv() => stop.cancel(),
+            _ = interrupt.recv() => stop.cancel(),
+            _ = hang_up.recv() => {}
+            () = stop.cancelled() => {
+                // A connection somebody keeps open for nothing must not keep the daemon alive.
+                break tokio::time::timeout(FAREWELL, &mut server).await.unwrap_or(Ok(()));
+            }
+        }
+    };
+    daemon.engine.stop().await;
+    // The next daemon removes the file, too, but until then nobody should wait in vain on it.
+    let _ = std::fs::remove_file(folders.socket());
+    result.map_err(cannot("the daemon cannot serve"))?;
+    writeln!(say, "{} stopped; apps and the proxy run on", crate::render::time(daemon_now(since)))?;
+    Ok(exit::OK)
+}
+
+fn daemon_now(since: cutover_core::units::At) -> cutover_core::units::At {
+    BootClock::new().now().max(since)
+}

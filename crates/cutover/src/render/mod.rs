@@ -1,0 +1,24 @@
+//! Text. Nothing else in Cutover makes any.
+
+mod end;
+mod history;
+mod json;
+mod names;
+mod plain;
+mod proxy;
+mod stage;
+mod status;
+mod terminal;
+mod text;
+mod time;
+mod view;
+
+pub(crate) use end::{failure, result};
+pub(crate) use history::history;
+pub(crate) use json::{json, print_failure};
+pub(crate) use names::{Names, instance};
+pub(crate) use plain::plain;
+pub(crate) use proxy::proxy;
+pub(crate) use status::status;
+pub(crate) use time::{now, time};
+pub(crate) use view::View;

@@ -1,0 +1,80 @@
+//! What people call releases and stages, learned from events.
+
+use std::collections::BTreeMap;
+
+use cutover_core::event::{Event, EventKind};
+use cutover_core::id::{InstanceId, ReleaseId, Subject};
+use cutover_core::plan::Plan;
+use cutover_core::release::ReleaseName;
+use cutover_core::units::Count;
+
+/// Names of everything that events mention by number only.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    apps: BTreeMap<Subject, Known>,
+}
+
+/// What is known of one app.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    releases: BTreeMap<ReleaseId, String>,
+    pub(crate) plan: Option<Plan>,
+    pub(crate) n: Count,
+    pub(crate) from: Option<String>,
+    pub(crate) to: String,
+}
+
+impl Names {
+    pub(crate) fn learn(&mut self, event: &Event) {
+        let known = self.apps.entry(event.subject.clone()).or_default();
+        match &event.kind {
+            EventKind::RolloutBegun { from, to, n, plan, .. } => {
+                known.name(from.as_ref());
+                known.name(Some(to));
+                known.plan = Some((**plan).clone());
+                known.n = *n;
+                known.from = from.as_ref().map(ToString::to_string);
+                known.to = to.to_string();
+            }
+            EventKind::Instance { release, .. } => known.name(Some(release)),
+            EventKind::Scaled { n, .. } => known.n = *n,
+            EventKind::RolloutFinished { live, .. } => known.name(live.as_ref()),
+            EventKind::StageEntered { .. }
+            | EventKind::StageReached { .. }
+            | EventKind::Routed { .. }
+            | EventKind::Judged { .. }
+            | EventKind::HookStarted { .. }
+            | EventKind::HookEnded { .. }
+            | EventKind::Waiting { .. }
+            | EventKind::Approved { .. }
+            | EventKind::Paused { .. }
+            | EventKind::Resumed { .. }
+            | EventKind::AbortRequested { .. }
+            | EventKind::TurnedBack { .. }
+            | EventKind::Superseded { .. }
+            | EventKind::Down { .. }
+            | EventKind::Warning { .. } => {}
+        }
+    }
+
+    pub(crate) fn of(&self, subject: &Subject) -> Option<&Known> {
+        self.apps.get(subject)
+    }
+}
+
+impl Known {
+    fn name(&mut self, release: Option<&ReleaseName>) {
+        if let Some(release) = release {
+            self.releases.insert(release.id, release.to_string());
+        }
+    }
+    /// A release's name; its id if nobody told.
+    pub(crate) fn release(&self, id: ReleaseId) -> String {
+        self.releases.get(&id).cloned().unwrap_or_else(|| id.to_string())
+    }
+}
+
+/// An instance's name: `v2.0`, or `v2(2).0` for the second spec under that version.
+pub(crate) fn instance(release: &ReleaseName, id: InstanceId) -> String {
+    format!("{}.{}", release.to_string().replace(' ', ""), id.slot)
+}

@@ -1,0 +1,11 @@
+//! Following a rollout from the client's side.
+
+mod feed;
+mod follow;
+mod interrupts;
+mod summary;
+
+pub(crate) use feed::Feed;
+pub(crate) use follow::{Watch, detached, see_through};
+pub(crate) use interrupts::Interrupts;
+pub(crate) use summary::{Ended, Summary};
