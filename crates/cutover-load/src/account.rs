@@ -23,7 +23,7 @@ pub(crate) struct Account {
     report: Report,
     began: Instant,
     latencies: Histogram<u64>,
-    /// When the last answer below 400 ended, from the start.
+    /// When the last answer below 400 ended, slow ones aside, from the start.
     last_ok: Duration,
     /// When the last request had come due, once it has.
     ended: Option<Duration>,
@@ -127,8 +127,11 @@ impl Account {
             400.. => report.rejected += 1,
             _ => {
                 report.ok += 1;
-                report.longest_gap = gap;
-                self.last_ok = now;
+                // A slow request was let in long ago: its answer says nothing about now.
+                if call.kind != Kind::Slow {
+                    report.longest_gap = gap;
+                    self.last_ok = now;
+                }
             }
         }
     }

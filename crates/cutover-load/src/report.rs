@@ -51,7 +51,8 @@ pub struct Report {
     /// Of complete answers, to the last byte, from when each request was due.
     pub latency: Latency,
     /// The longest time without an answer below 400 while requests came due, the beginning and
-    /// the end included. A measure of downtime, as fine as the rate and the latency are.
+    /// the end included; answers to slow requests do not end it. A measure of downtime, as fine
+    /// as the rate and the latency are.
     pub longest_gap: Gap,
     /// Times a kept connection was found closed by the server, and the request went over a new
     /// one. No failure: nobody notices.

@@ -38,6 +38,20 @@ async fn the_longest_gap_is_when_nothing_good_came() {
 }
 
 #[tokio::test]
+async fn slow_answers_do_not_hide_a_gap() {
+    let server = Server::answering(|number, head| {
+        let slow = head.starts_with("GET /slow");
+        ready(answer(if slow || number < 20 { 200 } else { 500 }, ""))
+    })
+    .await;
+    let mut settings = server.settings(1000);
+    settings.slow = 0.3;
+    let report = run(settings).await;
+    // The last good answer came to one of the first 20 requests, all due before 100 ms.
+    assert!(report.longest_gap.ms >= 600, "{report:?}");
+}
+
+#[tokio::test]
 async fn orders_can_be_accounted_for() {
     let orders = Arc::new(Mutex::new(String::new()));
     let file = orders.clone();
