@@ -68,11 +68,7 @@ impl App {
         if self.args.ready_after.is_some_and(|after| age < after) {
             return text(StatusCode::SERVICE_UNAVAILABLE, "starting\n");
         }
-        if self
-            .args
-            .health_fails_after
-            .is_some_and(|after| age >= after)
-        {
+        if self.args.health_fails_after.is_some_and(|after| age >= after) {
             return text(StatusCode::INTERNAL_SERVER_ERROR, "no longer healthy\n");
         }
         if let Some(url) = &self.args.health_redirect {
@@ -109,10 +105,7 @@ impl App {
                     .map_err(|never| match never {})
                     .boxed_unsync(),
             ),
-            (_, "/echo") => typed(
-                "application/octet-stream",
-                request.into_body().boxed_unsync(),
-            ),
+            (_, "/echo") => typed("application/octet-stream", request.into_body().boxed_unsync()),
             _ => text(StatusCode::NOT_FOUND, "no such page\n"),
         }
     }
@@ -152,9 +145,7 @@ impl App {
 }
 
 fn one_word(id: &HeaderValue) -> Option<&str> {
-    id.to_str()
-        .ok()
-        .filter(|id| !id.is_empty() && !id.contains([' ', '\t']))
+    id.to_str().ok().filter(|id| !id.is_empty() && !id.contains([' ', '\t']))
 }
 
 /// Browsers name text/html first; curl and probes send `*/*`.
@@ -188,7 +179,5 @@ fn typed(kind: &'static str, body: UnsyncBoxBody<Bytes, hyper::Error>) -> Answer
 }
 
 fn full(bytes: impl Into<Bytes>) -> UnsyncBoxBody<Bytes, hyper::Error> {
-    Full::new(bytes.into())
-        .map_err(|never| match never {})
-        .boxed_unsync()
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }

@@ -61,12 +61,7 @@ pub(crate) struct Args {
     pub(crate) exit_after: Option<Duration>,
 
     /// The code to exit with after that time
-    #[arg(
-        long,
-        env = "CUTOVER_DEMO_EXIT_CODE",
-        value_name = "CODE",
-        default_value_t = 1
-    )]
+    #[arg(long, env = "CUTOVER_DEMO_EXIT_CODE", value_name = "CODE", default_value_t = 1)]
     pub(crate) exit_code: u8,
 
     /// Take no notice of SIGTERM

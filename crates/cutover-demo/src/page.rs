@@ -20,8 +20,8 @@ h1 {{ margin: 0 0 .3em; padding: .5em 1.2em; border-radius: .25em; font-size: 4r
 
 /// FNV-1a, spread over the colour circle by the golden angle: v1 and v2 must not look alike.
 fn hue(version: &str) -> u32 {
-    let hash = version.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
+    let hash = version
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     (hash % 360 * 137) % 360
 }

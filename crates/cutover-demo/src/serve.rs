@@ -27,11 +27,7 @@ const GRACE: Duration = Duration::from_millis(4500);
 /// Runs the program to its end.
 pub(crate) async fn run(args: Args) -> io::Result<ExitCode> {
     let mut signals = Signals::new(args.ignore_term)?;
-    let _sleeper = if args.fork {
-        Some(sleeper::start()?)
-    } else {
-        None
-    };
+    let _sleeper = if args.fork { Some(sleeper::start()?) } else { None };
     let (exit_after, exit_code) = (args.exit_after, args.exit_code);
     let early_end = async move {
         match exit_after {
@@ -82,10 +78,7 @@ async fn serve(args: Args, signals: &mut Signals) -> io::Result<ExitCode> {
         }
     }
     drop(listener);
-    say(&format!(
-        "stopping version={version} connections={}",
-        connections.len()
-    ));
+    say(&format!("stopping version={version} connections={}", connections.len()));
     stopping.send_replace(true);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     if timeout(GRACE, all_ended).await.is_err() {

@@ -13,10 +13,7 @@ const LIFE: Duration = Duration::from_secs(600);
 /// Starts a sleeper. It shares stdout and stderr with this process, as careless children do:
 /// whoever waits for the end of the log pipe waits for it too.
 pub(crate) fn start() -> io::Result<Child> {
-    Command::new(std::env::current_exe()?)
-        .arg("--sleeper")
-        .kill_on_drop(false)
-        .spawn()
+    Command::new(std::env::current_exe()?).arg("--sleeper").kill_on_drop(false).spawn()
 }
 
 /// Is the sleeper.

@@ -22,12 +22,7 @@ pub(crate) struct Ticks {
 
 impl Ticks {
     pub(crate) fn new(version: &str, stopping: watch::Receiver<bool>) -> Self {
-        Self {
-            interval: interval(EVERY),
-            number: 0,
-            version: version.to_owned(),
-            stopping,
-        }
+        Self { interval: interval(EVERY), number: 0, version: version.to_owned(), stopping }
     }
 }
 

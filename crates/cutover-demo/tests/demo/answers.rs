@@ -14,10 +14,7 @@ fn the_front_page_is_a_line_for_programs_and_a_page_for_people() {
     let expected = format!("\r\n\r\ncutover-demo v1 {} shop-1\n", demo.pid);
     assert!(line.ends_with(&expected), "{line}");
 
-    let page = demo.ask(
-        "GET /",
-        "accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n",
-    );
+    let page = demo.ask("GET /", "accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n");
     assert!(page.contains("content-type: text/html"), "{page}");
     assert!(page.contains("<h1>v1</h1>"), "{page}");
     assert!(page.contains("x-version: v1"), "{page}");
@@ -39,10 +36,7 @@ fn orders_of_two_instances_end_in_one_file() {
     for (demo, id) in [(&one, "a-1"), (&two, "a-2"), (&one, "a-2")] {
         let answer = demo.ask("POST /orders", &format!("x-request-id: {id}\r\n"));
         assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
-        assert!(
-            answer.contains(&format!("x-request-id: {id}\r\n")),
-            "{answer}"
-        );
+        assert!(answer.contains(&format!("x-request-id: {id}\r\n")), "{answer}");
     }
     assert_eq!(one.status("POST /orders"), 400);
     let two_words = one.ask("POST /orders", "x-request-id: a b\r\n");

@@ -24,11 +24,7 @@ fn it_is_told_by_the_environment_too() {
 
 #[test]
 fn nonsense_is_a_usage_error() {
-    for bad in [
-        ["--fail", "1.5"],
-        ["--latency", "fast"],
-        ["--health-status", "99"],
-    ] {
+    for bad in [["--fail", "1.5"], ["--latency", "fast"], ["--health-status", "99"]] {
         let (status, stderr) = Demo::spawn(&bad, &[]).end();
         assert_eq!(status.code(), Some(2), "{bad:?}: {stderr}");
     }
@@ -59,19 +55,13 @@ fn health_fails_after_having_been_good() {
 
 #[test]
 fn health_answers_as_told() {
-    assert_eq!(
-        Demo::start(&[]).ask("GET /health", "").lines().last(),
-        Some("ok")
-    );
+    assert_eq!(Demo::start(&[]).ask("GET /health", "").lines().last(), Some("ok"));
     let demo = Demo::start(&["--health-status", "500"]);
     assert_eq!(demo.status("GET /health"), 500);
     let demo = Demo::start(&["--health-redirect", "https://elsewhere.example/login"]);
     let answer = demo.ask("GET /health", "");
     assert!(answer.starts_with("HTTP/1.1 302"), "{answer}");
-    assert!(
-        answer.contains("location: https://elsewhere.example/login\r\n"),
-        "{answer}"
-    );
+    assert!(answer.contains("location: https://elsewhere.example/login\r\n"), "{answer}");
 }
 
 #[test]

@@ -5,15 +5,15 @@ use std::net::TcpStream;
 
 use rustix::process::{Pid, Signal, getsid, kill_process};
 
-use crate::process::{Demo, is_running, read_until, sleeper, until};
+use crate::process::{Demo, Sleeper, is_running, read_until, until};
 
 #[test]
 fn sigterm_before_listening_ends_it_cleanly() {
     // The sleeper is started after the handlers are in place: its line says that they are.
     let demo = Demo::spawn(&["--start-after", "1h", "--fork"], &[]);
-    let sleeper = sleeper(&demo);
+    let sleeper = Sleeper::of(&demo);
     demo.signal(Signal::TERM);
-    kill_process(sleeper, Signal::KILL).unwrap();
+    drop(sleeper);
     let (status, stderr) = demo.end();
     assert_eq!(status.code(), Some(0), "{stderr}");
 }
@@ -47,26 +47,19 @@ fn ignore_term_serves_on() {
 #[test]
 fn fork_leaves_a_child_that_survives_sigterm() {
     let demo = Demo::spawn(&["--fork"], &[]);
-    let sleeper = sleeper(&demo);
-    assert_eq!(
-        getsid(Some(sleeper)).unwrap(),
-        sleeper,
-        "a session of its own"
-    );
+    let guard = Sleeper::of(&demo);
+    let sleeper = guard.0;
+    assert_eq!(getsid(Some(sleeper)).unwrap(), sleeper, "a session of its own");
     let status = std::fs::read_to_string(format!("/proc/{sleeper}/status")).unwrap();
-    let caught = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigCgt:\t"));
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t"));
     let caught = u64::from_str_radix(caught.unwrap(), 16).unwrap();
     assert_ne!(caught & (1 << (15 - 1)), 0, "SIGTERM is caught");
     kill_process(sleeper, Signal::TERM).unwrap();
     demo.signal(Signal::TERM);
-    until("the demo is gone", || {
-        !is_running(Pid::from_raw(demo.pid).unwrap())
-    });
+    until("the demo is gone", || !is_running(Pid::from_raw(demo.pid).unwrap()));
     assert!(is_running(sleeper));
 
-    kill_process(sleeper, Signal::KILL).unwrap();
+    drop(guard);
     until("the sleeper is gone", || !is_running(sleeper));
     let (status, stderr) = demo.end();
     assert_eq!(status.code(), Some(0), "{stderr}");
@@ -77,37 +70,27 @@ fn sigterm_finishes_what_is_under_way_and_closes_the_rest() {
     let demo = Demo::start(&[]);
 
     let mut idle = demo.connect();
-    idle.write_all(b"GET /health HTTP/1.1\r\nhost: d\r\n\r\n")
-        .unwrap();
+    idle.write_all(b"GET /health HTTP/1.1\r\nhost: d\r\n\r\n").unwrap();
     read_until(&mut idle, "ok\n");
 
     let mut events = demo.connect();
-    events
-        .write_all(b"GET /events HTTP/1.1\r\nhost: d\r\n\r\n")
-        .unwrap();
+    events.write_all(b"GET /events HTTP/1.1\r\nhost: d\r\n\r\n").unwrap();
     let seen = read_until(&mut events, "data: 1 v1\n\n");
     assert!(seen.contains("content-type: text/event-stream"), "{seen}");
 
     // An echo of which the first half came back is surely under way.
     let mut echo = demo.connect();
-    echo.write_all(b"POST /echo HTTP/1.1\r\nhost: d\r\ncontent-length: 10\r\n\r\nfirst")
-        .unwrap();
+    echo.write_all(b"POST /echo HTTP/1.1\r\nhost: d\r\ncontent-length: 10\r\n\r\nfirst").unwrap();
     read_until(&mut echo, "first");
 
     demo.signal(Signal::TERM);
     assert_eq!(demo.line("stopping"), "stopping version=v1 connections=3");
-    assert!(
-        TcpStream::connect(&demo.address).is_err(),
-        "still listening"
-    );
+    assert!(TcpStream::connect(&demo.address).is_err(), "still listening");
     let mut rest = String::new();
     idle.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "", "an idle connection is closed");
     events.read_to_string(&mut rest).unwrap();
-    assert!(
-        rest.ends_with("\r\n0\r\n\r\n"),
-        "the event stream ends well: {rest:?}"
-    );
+    assert!(rest.ends_with("\r\n0\r\n\r\n"), "the event stream ends well: {rest:?}");
 
     echo.write_all(b"other").unwrap();
     let mut rest = String::new();
@@ -121,8 +104,7 @@ fn sigterm_finishes_what_is_under_way_and_closes_the_rest() {
 fn sigterm_waits_less_than_5_seconds() {
     let demo = Demo::start(&[]);
     let mut echo = demo.connect();
-    echo.write_all(b"POST /echo HTTP/1.1\r\nhost: d\r\ncontent-length: 10\r\n\r\nfirst")
-        .unwrap();
+    echo.write_all(b"POST /echo HTTP/1.1\r\nhost: d\r\ncontent-length: 10\r\n\r\nfirst").unwrap();
     read_until(&mut echo, "first");
     demo.signal(Signal::TERM);
     let (status, stderr) = demo.end();

@@ -54,12 +54,7 @@ impl Demo {
         });
         let pid = i32::try_from(child.id()).unwrap();
         let address = String::new();
-        Self {
-            child,
-            lines,
-            address,
-            pid,
-        }
+        Self { child, lines, address, pid }
     }
 
     /// Waits for the line on stdout that begins like this.
@@ -111,11 +106,8 @@ impl Demo {
     /// One request on a connection of its own; the whole answer as text.
     pub(crate) fn ask(&self, request: &str, headers: &str) -> String {
         let mut stream = self.connect();
-        write!(
-            stream,
-            "{request} HTTP/1.1\r\nhost: demo\r\nconnection: close\r\n{headers}\r\n"
-        )
-        .unwrap();
+        write!(stream, "{request} HTTP/1.1\r\nhost: demo\r\nconnection: close\r\n{headers}\r\n")
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -135,9 +127,7 @@ impl Drop for Demo {
 
 /// The rest of the word that begins like this.
 pub(crate) fn word(line: &str, beginning: &str) -> String {
-    let word = line
-        .split(' ')
-        .find_map(|word| word.strip_prefix(beginning));
+    let word = line.split(' ').find_map(|word| word.strip_prefix(beginning));
     word.unwrap().to_owned()
 }
 
@@ -150,18 +140,25 @@ pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
-/// The sleeper of a demo told to `--fork`.
-pub(crate) fn sleeper(demo: &Demo) -> Pid {
-    let line = demo.line("sleeper ");
-    Pid::from_raw(word(&line, "pid=").parse().unwrap()).unwrap()
+/// The sleeper of a demo told to `--fork`; ended for good when dropped.
+pub(crate) struct Sleeper(pub(crate) Pid);
+
+impl Sleeper {
+    pub(crate) fn of(demo: &Demo) -> Self {
+        let line = demo.line("sleeper ");
+        Self(Pid::from_raw(word(&line, "pid=").parse().unwrap()).unwrap())
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = kill_process(self.0, Signal::KILL);
+    }
 }
 
 pub(crate) fn is_running(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit(") ")
-        .next()
-        .and_then(|rest| rest.chars().next());
+    let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
     matches!(state, Some(state) if state != 'Z')
 }
 
@@ -171,12 +168,7 @@ pub(crate) fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let mut byte = [0; 1];
     while !seen.ends_with(end.as_bytes()) {
         let read = stream.read(&mut byte).unwrap();
-        assert_ne!(
-            read,
-            0,
-            "ended before {end:?}: {}",
-            String::from_utf8_lossy(&seen)
-        );
+        assert_ne!(read, 0, "ended before {end:?}: {}", String::from_utf8_lossy(&seen));
         seen.extend(byte);
     }
     String::from_utf8(seen).unwrap()
