@@ -1,0 +1,185 @@
+//! What the proxy must know again after a start: the tables in force and the fence.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use cutover_core::dataplane::Publication;
+use cutover_core::id::Subject;
+use cutover_files::{FileError, write_atomic};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::Folders;
+
+/// The form of the file; a proxy reads no newer one.
+const SCHEMA: u32 = 1;
+
+/// All that is stored.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stored {
+    /// The oldest engine start that is obeyed.
+    pub(crate) fence: u32,
+    pub(crate) apps: BTreeMap<Subject, StoredApp>,
+}
+
+/// One app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredApp {
+    pub(crate) publication: Publication,
+    /// Where the preview really listened, to have the same port again.
+    pub(crate) preview: Option<SocketAddr>,
+}
+
+/// A state file that is there but cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Neither copy can be used. The proxy does not start, since an empty start would forget every
+    /// table.
+    #[error("the state in {} is unusable ({current}), and so is the copy before it ({previous})", path.display())]
+    Unusable {
+        /// The newer copy.
+        path: PathBuf,
+        /// What is wrong with it.
+        current: String,
+        /// What is wrong with the other.
+        previous: String,
+    },
+    /// It cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The copy before cannot be kept.
+    #[error("cannot keep the previous state as {}", path.display())]
+    Keep {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why it is not.
+        source: io::Error,
+    },
+    /// It cannot be put into words.
+    #[error("cannot encode the state")]
+    Encode(#[from] serde_json::Error),
+}
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    schema: u32,
+    /// SHA-256 of `state` as compact JSON, in hexadecimal.
+    checksum: String,
+    state: Value,
+}
+
+/// The stored state; `None` where nothing was ever stored. Says so where it is not the newest.
+pub(crate) fn load(folders: &Folders) -> Result<(Option<Stored>, Option<String>), StateError> {
+    let (path, previous) = (folders.state_file(), folders.previous_state_file());
+    let current = match read(&path) {
+        Ok(Some(stored)) => return Ok((Some(stored), None)),
+        // A crash between the two steps of `store` leaves the previous copy only.
+        Ok(None) => "it is missing".to_owned(),
+        Err(wrong) => wrong,
+    };
+    match read(&previous) {
+        Ok(Some(stored)) => {
+            // At once, or the next `store` would keep the bad copy and drop the good one.
+            write(&path, &stored)?;
+            Ok((
+                Some(stored),
+                Some(format!("{}: {current}; using the copy before", path.display())),
+            ))
+        }
+        Ok(None) if !path.exists() => Ok((None, None)),
+        Ok(None) => {
+            Err(StateError::Unusable { path, current, previous: "it is missing".to_owned() })
+        }
+        Err(previous) => Err(StateError::Unusable { path, current, previous }),
+    }
+}
+
+/// Stores a new state durably, and keeps the one before.
+pub(crate) fn store(folders: &Folders, stored: &Stored) -> Result<(), StateError> {
+    let (path, previous) = (folders.state_file(), folders.previous_state_file());
+    match std::fs::rename(&path, &previous) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(StateError::Keep { path: previous, source });
+        }
+        Ok(()) | Err(_) => {}
+    }
+    write(&path, stored)
+}
+
+fn write(path: &Path, stored: &Stored) -> Result<(), StateError> {
+    let state = serde_json::to_value(stored)?;
+    let file = File { schema: SCHEMA, checksum: checksum(&state)?, state };
+    Ok(write_atomic(path, &serde_json::to_vec(&file)?)?)
+}
+
+fn read(path: &Path) -> Result<Option<Stored>, String> {
+    let bytes = match std::fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|error| error.to_string())?,
+    };
+    let file: File = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    if file.schema > SCHEMA {
+        return Err(format!("it is of schema {}, and this proxy knows {SCHEMA}", file.schema));
+    }
+    if checksum(&file.state).map_err(|error| error.to_string())? != file.checksum {
+        return Err("its checksum is wrong".to_owned());
+    }
+    serde_json::from_value(file.state).map(Some).map_err(|error| error.to_string())
+}
+
+fn checksum(state: &Value) -> serde_json::Result<String> {
+    let digest = Sha256::digest(serde_json::to_vec(state)?);
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use cutover_files::write_atomic;
+
+    use super::*;
+
+    fn folders(folder: &Path) -> Folders {
+        Folders { state: folder.to_owned(), run: folder.to_owned() }
+    }
+
+    fn fence(fence: u32) -> Stored {
+        Stored { fence, ..Stored::default() }
+    }
+
+    #[test]
+    fn a_damaged_state_falls_back_and_two_damaged_ones_never_start_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = folders(folder.path());
+        assert_eq!(load(&folders).unwrap(), (None, None));
+        store(&folders, &fence(1)).unwrap();
+        store(&folders, &fence(2)).unwrap();
+        assert_eq!(load(&folders).unwrap().0, Some(fence(2)));
+        let text = std::fs::read_to_string(folders.state_file()).unwrap();
+        let changed = text.replace("\"fence\":2", "\"fence\":3");
+        assert_ne!(text, changed);
+        write_atomic(&folders.state_file(), changed.as_bytes()).unwrap();
+        let (stored, warning) = load(&folders).unwrap();
+        assert_eq!(stored, Some(fence(1)));
+        assert!(warning.unwrap().contains("checksum"));
+        // The good copy was put in place of the bad one.
+        assert_eq!(load(&folders).unwrap(), (Some(fence(1)), None));
+        for path in [folders.state_file(), folders.previous_state_file()] {
+            write_atomic(&path, b"{").unwrap();
+        }
+        assert!(matches!(load(&folders), Err(StateError::Unusable { .. })));
+        std::fs::remove_file(folders.previous_state_file()).unwrap();
+        assert!(matches!(load(&folders), Err(StateError::Unusable { .. })));
+    }
+
+    #[test]
+    fn a_crash_between_the_two_steps_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = folders(folder.path());
+        store(&folders, &fence(4)).unwrap();
+        std::fs::rename(folders.state_file(), folders.previous_state_file()).unwrap();
+        assert_eq!(load(&folders).unwrap().0, Some(fence(4)));
+    }
+}
