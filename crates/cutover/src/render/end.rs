@@ -134,3 +134,47 @@ fn took(summary: &Summary) -> String {
     parts.extend(new.map(|new| format!("of these in the new version: {}", counts(new))));
     if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(outcome: Ended, exit_code: u8) -> Summary {
+        let mut summary = Summary::of(&"shop".parse().unwrap());
+        summary.outcome = outcome;
+        summary.exit_code = exit_code;
+        summary.rollout = Some(12);
+        summary.from = Some("v1".into());
+        summary.to = Some("v2".into());
+        summary.live = Some(if outcome == Ended::Succeeded { "v2" } else { "v1" }.into());
+        summary.instances = Some(4);
+        summary.seconds = Some(12.3);
+        summary.counts = Some(Counters { requests: 5031, ..Counters::default() });
+        summary
+    }
+
+    #[test]
+    fn the_result_is_one_line() {
+        assert_eq!(
+            result(&summary(Ended::Succeeded, 0)).unwrap(),
+            "shop v2 is live (was v1): 4 instances, 12.3 s, served 5031, failed 0"
+        );
+        assert_eq!(result(&summary(Ended::RolledBack, 6)), None, "a failure is no result");
+    }
+
+    #[test]
+    fn turned_back_says_why_and_what_is_live() {
+        let mut ended = summary(Ended::RolledBack, 5);
+        ended.reason = Some("v2.0 not ready after 3 s\nGET /health → 500".into());
+        assert_eq!(
+            failure(&ended).text(false),
+            "error: shop v2 was turned back: after 12.3 s, served 5031, failed 0\n  \
+             because v2.0 not ready after 3 s\n  GET /health → 500\n\
+             unchanged: v1 is live as before\nhelp: what happened: cutover events --app shop"
+        );
+        let timed_out = failure(&summary(Ended::TimedOut, 9));
+        assert!(timed_out.help.iter().any(|help| help.contains("cutover abort --app shop")));
+        let interrupted = failure(&summary(Ended::RolledBack, 130));
+        assert!(interrupted.message.starts_with("interrupted; shop v2 was turned back"));
+    }
+}

@@ -145,3 +145,101 @@ pub(super) fn outcome_words(outcome: Outcome) -> String {
         Outcome::Stuck(why) => format!("stuck while turning back ({})", why_words(why)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::render::plain;
+
+    /// Events as the daemon sends them, rendered one after the other.
+    fn rendered(events: &[Value]) -> Vec<String> {
+        let mut names = Names::default();
+        let mut all = Vec::new();
+        for (index, kind) in events.iter().enumerate() {
+            let mut whole = json!({"index": index, "at": 1_795_457_600_123_u64, "subject": "shop", "rollout": 12});
+            whole.as_object_mut().unwrap().extend(kind.as_object().unwrap().clone());
+            let event: Event = serde_json::from_value(whole).unwrap();
+            names.learn(&event);
+            all.extend(plain(&event, &names));
+        }
+        let head = "2026-11-23T18:13:20.123Z shop #12 ";
+        all.iter()
+            .map(|line| line.strip_prefix(head).expect("time, app, rollout").to_owned())
+            .collect()
+    }
+
+    fn release(id: u32, version: &str, ordinal: u32) -> Value {
+        json!({"id": id, "version": version, "ordinal": ordinal})
+    }
+
+    fn begun() -> Value {
+        let ten = json!({"ready": 1, "lost": 1, "stage": 1, "held": 1, "exits": 3, "drain": 1, "upgraded": 1});
+        json!({
+            "type": "rollout-begun", "from": release(1, "v1", 1), "to": release(2, "v2", 1),
+            "pattern": "canary", "n": 4, "actor": "ana (uid 1000)", "rollback": false,
+            "plan": {
+                "pattern": "canary", "before": null, "candidate": 2, "keep": 0, "patience": ten,
+                "budget": {"surge": "all", "unavailable": "zero", "downtime": "never"},
+                "stages": [
+                    {"sizes": {"stable": "all", "candidate": {"part": [1, 4]}},
+                     "route": {"split": {"candidate": "25%", "sticky": "no"}},
+                     "gates": ["ready", {"judge": {"bake": 3000, "limit": 60000}}]},
+                    {"sizes": {"stable": "zero", "candidate": "all"}, "route": "even",
+                     "gates": ["ready", {"hold": 2000}]},
+                ],
+            },
+        })
+    }
+
+    #[test]
+    fn a_rollout_that_ends_well_reads_like_this() {
+        let lines = rendered(&[
+            begun(),
+            json!({"type": "stage-entered", "stage": 0}),
+            json!({"type": "instance", "instance": "r2.0", "release": release(2, "v2", 1), "state": "starting",
+                   "address": "127.0.0.1:20007", "detail": "GET /health → 503 \"db warming\" (try 3)"}),
+            json!({"type": "routed", "shares": {"1": "75%", "2": "25%"}, "held": false}),
+            json!({"type": "stage-reached", "stage": 0}),
+            json!({"type": "judged", "stage": 0, "verdict": "pass", "reason": "0 of 812 failed"}),
+            json!({"type": "stage-entered", "stage": 1}),
+            json!({"type": "rollout-finished", "outcome": "succeeded", "live": release(2, "v2", 1), "exposed": true,
+                   "milliseconds": 12345, "counts": {"requests": 5031, "drained": 3}, "candidate": {},
+                   "down_milliseconds": 0, "exit_code": 0}),
+        ]);
+        assert_eq!(
+            lines,
+            [
+                "deploy v1 → v2  canary  n 4  by ana (uid 1000)",
+                "stage 1/2 25% to v2 (v1 ×4, v2 ×1; verdict after 3s)",
+                "v2.0  starting  127.0.0.1:20007  GET /health → 503 \"db warming\" (try 3)",
+                "traffic: 75% v1, 25% v2",
+                "stage 1/2 reached",
+                "verdict pass: 0 of 812 failed",
+                "stage 2/2 all traffic to v2 (v1 ×0, v2 ×4; hold 2s)",
+                "succeeded: v2 is live, 12.3 s, served 5031, failed 0, drained 3",
+            ]
+        );
+    }
+
+    #[test]
+    fn turning_back_says_what_was_seen_on_lines_of_their_own() {
+        let lines = rendered(&[
+            begun(),
+            json!({"type": "turned-back", "why": "not-ready", "detail": "v2.0 not ready after 3 s\nlast log: boom"}),
+            json!({"type": "instance", "instance": "r3.1", "release": release(3, "v2", 2), "state": null}),
+            json!({"type": "waiting", "stage": 1, "approval": true}),
+        ]);
+        assert_eq!(
+            lines[1..],
+            [
+                "turns back: an instance was not ready in time",
+                "  v2.0 not ready after 3 s",
+                "  last log: boom",
+                "v2(2).1  gone",
+                "waits for your approval: cutover promote --app shop",
+            ]
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! The daemon: started, found, stopped, reached.
+
+mod harness;
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+
+use harness::{World, request, wait_until};
+
+#[test]
+fn starting_and_stopping_twice_is_no_error() {
+    let world = World::new();
+    world.run("daemon status").expect_code(10).says("no daemon runs");
+    world.run("daemon start").expect_ok().says("the daemon runs: pid");
+    let pid = world.daemon_pid().unwrap();
+    world.run("daemon start").expect_ok().says(&format!("runs already: pid {pid}"));
+    world.run("daemon status").expect_ok().says(&format!("pid {pid}"));
+    let json = world.run("daemon status --json").expect_ok().json();
+    assert_eq!((&json["running"], &json["daemon"]["protocol"]), (&true.into(), &1.into()));
+    world.run("daemon stop").expect_ok().says(&format!("stopped the daemon (pid {pid})"));
+    assert!(!std::path::Path::new(&format!("/proc/{pid}/exe")).exists());
+    world.run("daemon stop").expect_ok().says("no daemon runs");
+}
+
+#[test]
+fn the_first_command_that_needs_it_starts_it_from_a_copy_of_its_own() {
+    let world = World::new();
+    world.run("status").expect_ok().says("no app is deployed");
+    let pid = world.daemon_pid().expect("it runs");
+    let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap();
+    assert!(program.starts_with(world.state().join("bin")), "{}", program.display());
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&world.state()), 0o700);
+    assert_eq!(mode(&world.socket()), 0o600);
+    assert_eq!(mode(&program), 0o700);
+}
+
+#[test]
+fn many_first_commands_at_once_start_one_daemon() {
+    let world = World::new();
+    let started: Vec<_> = (0..6).map(|_| world.start("status")).collect();
+    for command in started {
+        command.wait().expect_ok();
+    }
+    let is_daemon = |pid: &u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|text| text.contains("daemon\0run"))
+    };
+    wait_until("one daemon is left", || {
+        world.processes().iter().filter(|pid| is_daemon(pid)).count() == 1
+    });
+}
+
+#[test]
+fn a_killed_daemon_is_started_again_by_the_next_command() {
+    let world = World::new();
+    world.run("status").expect_ok();
+    let first = world.daemon_pid().unwrap();
+    world.kill_daemon();
+    world.run("status").expect_ok();
+    assert_ne!(world.daemon_pid().unwrap(), first);
+}
+
+#[test]
+fn terminated_in_the_foreground_it_ends_well() {
+    let world = World::new();
+    let running = world.start("daemon run");
+    wait_until("it answers", || world.daemon_pid().is_some());
+    assert_eq!(
+        world.daemon_pid(),
+        Some(running.child.id()),
+        "it told its folders by starting anew"
+    );
+    let second = world.run("daemon run").expect_ok();
+    second.says("a daemon runs already");
+    let status = Command::new("kill").arg(running.child.id().to_string()).status().unwrap();
+    assert!(status.success());
+    running.wait().expect_ok().says("stopped; apps and the proxy run on");
+    assert!(!world.socket().exists());
+}
+
+#[test]
+fn every_route_of_the_description_answers() {
+    let world = World::new();
+    world.run("daemon start").expect_ok();
+    let description = request(&world.socket(), "GET", "/v1/openapi.json", "").unwrap().json();
+    assert_eq!(description["openapi"], "3.1.0");
+    let mut seen = 0;
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            if path == "/v1/stop" {
+                continue;
+            }
+            let concrete = path.replace("{subject}", "shop").replace("{instance}", "r1.0");
+            let answer = request(&world.socket(), &method.to_uppercase(), &concrete, "{}").unwrap();
+            assert!(![404, 405].contains(&answer.status), "{method} {path}: {answer:?}");
+            assert_eq!(answer.header("x-cutover-protocol"), Some("1"), "{method} {path}");
+            assert!(answer.header("x-cutover-version").is_some());
+            if path != "/v1/events" {
+                answer.json();
+            }
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 11);
+    // Every schema that is referred to is there.
+    let text = description.to_string();
+    for part in text.split("\"#/components/schemas/").skip(1) {
+        let name = part.split('"').next().unwrap();
+        assert!(description["components"]["schemas"][name].is_object(), "{name} is missing");
+    }
+    assert_eq!(request(&world.socket(), "GET", "/v1/nothing", "").unwrap().status, 404);
+    assert_eq!(request(&world.socket(), "POST", "/v1/stop", "").unwrap().status, 200);
+    wait_until("it is gone", || world.processes().is_empty());
+}
+
+#[test]
+fn requests_that_are_too_large_or_no_json_are_refused() {
+    let world = World::new();
+    world.run("daemon start").expect_ok();
+    let large = "x".repeat((1 << 20) + 1);
+    let answer = request(&world.socket(), "POST", "/v1/deploy", &large).unwrap();
+    assert_eq!(answer.status, 413);
+    let answer = request(&world.socket(), "POST", "/v1/deploy", "{").unwrap();
+    assert_eq!((answer.status, &answer.json()["kind"]), (400, &"usage".into()));
+}
+
+#[test]
+fn a_daemon_of_another_protocol_is_named_with_the_way_out() {
+    let world = World::new();
+    std::fs::create_dir(world.state()).unwrap();
+    std::fs::set_permissions(world.state(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let listener = UnixListener::bind(world.socket()).unwrap();
+    let serving = std::thread::spawn(move || {
+        loop {
+            let (stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(&stream).lines();
+            // A command looks first whether anybody answers at all, and says nothing then.
+            let Some(Ok(first)) = lines.next() else { continue };
+            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+            let body = r#"{"pid":1}"#;
+            write!(
+                &stream,
+                "HTTP/1.1 200 OK\r\nx-cutover-protocol: 99\r\nx-cutover-version: 9.9.9\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .unwrap();
+            return first;
+        }
+    });
+    let ran = world.run("status").expect_code(10);
+    ran.complains("9.9.9").complains("protocol 99").complains("cutover daemon stop");
+    assert!(serving.join().unwrap().starts_with("GET /v1/apps"));
+}
+
+#[test]
+fn a_state_folder_others_can_write_is_refused() {
+    let world = World::new();
+    std::fs::create_dir(world.state()).unwrap();
+    std::fs::set_permissions(world.state(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    world.run("status").expect_code(4).complains("can be written by other users");
+}
