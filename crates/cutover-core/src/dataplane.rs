@@ -167,6 +167,9 @@ pub struct Seconds {
     pub gap: bool,
     /// The seconds, oldest first; at most 600 are kept. Only finished seconds are here.
     pub seconds: Vec<Second>,
+    /// The second that is not over yet, as far as it is.
+    #[serde(default)]
+    pub open: Option<Second>,
 }
 
 /// What ended within one second.

@@ -326,6 +326,9 @@ pub struct Plan {
     pub pattern: Pattern,
     /// Where turning back leads; `None` for a first release.
     pub before: Option<Rest>,
+    /// Does it lead back to an earlier release (`cutover rollback`)?
+    #[serde(default)]
+    pub back: bool,
     /// The release being rolled out.
     pub candidate: ReleaseId,
     /// How far instance counts may leave n.

@@ -1,134 +1,334 @@
-//! The engine as its host sees it.
+//! The engine as its host sees it: one driver an app, and what clients ask of them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use cutover_core::event::Event;
+use cutover_core::event::{Event, EventKind};
 use cutover_core::id::{InstanceId, Subject};
-use tokio::sync::broadcast;
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::api::{
-    Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PlanAnswer, Refused,
+    Accepted, Acted, Action, AppStatus, Conflict, DeployRequest, HistoryEntry, PlanAnswer, Refused,
     RefusedKind, RollbackRequest,
 };
-use crate::ports::{Clock, DataPlane, Platform};
+use crate::book::DigestKey;
+use crate::clock::Stamp;
+use crate::context::{Context, chain};
+use crate::driver::{Command, Driver, Prepared};
+use crate::events::EventLog;
+use crate::history;
+use crate::journal::{Journal, JournalError};
+use crate::ports::{Clock, DataPlane, Platform, PlatformError};
+
+/// Commands that may wait for one driver.
+const WAITING: usize = 64;
 
 /// Drives the rollouts of all apps.
-#[derive(Debug)]
 pub struct Engine<P, D, C> {
-    #[expect(dead_code, reason = "stub")]
-    platform: Arc<P>,
-    #[expect(dead_code, reason = "stub")]
-    dataplane: Arc<D>,
-    #[expect(dead_code, reason = "stub")]
-    clock: Arc<C>,
+    context: Arc<Context<P, D, C>>,
+    drivers: Mutex<BTreeMap<Subject, mpsc::Sender<Command>>>,
+    tasks: Mutex<JoinSet<()>>,
+    stop: CancellationToken,
 }
 
-fn stub() -> Refused {
-    Refused { kind: RefusedKind::Internal, message: "stub".into(), help: None }
+impl<P, D, C> std::fmt::Debug for Engine<P, D, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+fn internal(error: &dyn std::error::Error) -> Refused {
+    Refused { kind: RefusedKind::Internal, message: chain(error), help: None }
+}
+
+fn preflight(error: &PlatformError) -> Refused {
+    let unchanged = || Some("nothing was changed".to_owned());
+    Refused {
+        kind: RefusedKind::Preflight,
+        message: chain(error),
+        help: error.help.clone().or_else(unchanged),
+    }
 }
 
 impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
-    /// Opens the journal in `state`, replays it, and takes every app up where it was.
+    /// Opens the journal in `state`, replays it, and takes every app up where it was. The clock is
+    /// made to go on from the journal's newest stamp.
     ///
     /// # Errors
     /// Where the journal cannot be opened or replayed.
     pub async fn start(
-        _state: &Path,
+        state: &Path,
         platform: P,
         dataplane: D,
-        clock: C,
+        clock: impl FnOnce(Option<&Stamp>) -> C + Send,
     ) -> Result<Self, Refused> {
-        Ok(Engine {
-            platform: Arc::new(platform),
-            dataplane: Arc::new(dataplane),
-            clock: Arc::new(clock),
-        })
+        let opened = Journal::open(state).map_err(|error| internal(&error))?;
+        let newest = opened.0.newest().map_err(|error| internal(&error))?;
+        let subjects = opened.0.subjects().map_err(|error| internal(&error))?;
+        let events = EventLog::open(state).map_err(|error| internal(&error))?;
+        let key = DigestKey::load(state)?;
+        let clock = clock(newest.as_ref());
+        let context = Context::new(opened, events, (platform, dataplane), clock, key);
+        let engine = Engine {
+            context: Arc::new(context),
+            drivers: Mutex::default(),
+            tasks: Mutex::default(),
+            stop: CancellationToken::new(),
+        };
+        for subject in subjects {
+            engine.driver(&subject).await.map_err(|error| internal(&error))?;
+        }
+        Ok(engine)
     }
+
+    /// The driver of an app, started if need be.
+    async fn driver(&self, subject: &Subject) -> Result<mpsc::Sender<Command>, JournalError> {
+        let mut drivers = self.drivers.lock().await;
+        if let Some(commands) = drivers.get(subject).filter(|commands| !commands.is_closed()) {
+            return Ok(commands.clone());
+        }
+        let driver = Driver::take_up(Arc::clone(&self.context), subject.clone()).await?;
+        let (commands, receiver) = mpsc::channel(WAITING);
+        self.tasks.lock().await.spawn(driver.drive(receiver, self.stop.child_token()));
+        drivers.insert(subject.clone(), commands.clone());
+        Ok(commands)
+    }
+
+    /// The driver of an app that is known.
+    async fn known(&self, subject: &Subject) -> Result<mpsc::Sender<Command>, Refused> {
+        let drivers = self.drivers.lock().await;
+        if let Some(commands) = drivers.get(subject) {
+            return Ok(commands.clone());
+        }
+        let names: Vec<String> = drivers.keys().map(ToString::to_string).collect();
+        let help = match names.as_slice() {
+            [] => "no app has been deployed yet: `cutover deploy VERSION`".to_owned(),
+            names => format!("known apps: {}", names.join(", ")),
+        };
+        let message = format!("there is no app {subject}");
+        Err(Refused { kind: RefusedKind::Usage, message, help: Some(help) })
+    }
+
+    async fn ask<T>(
+        &self,
+        commands: &mpsc::Sender<Command>,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Refused> {
+        let gone = || Refused {
+            kind: RefusedKind::Internal,
+            message: "the app's driver is gone".to_owned(),
+            help: Some(
+                "start the daemon again: `cutover daemon stop`, then any command".to_owned(),
+            ),
+        };
+        let (reply, answer) = oneshot::channel();
+        commands.send(command(reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())
+    }
+
     /// Begins a rollout, or says why not.
     ///
     /// # Errors
     /// Nothing was changed.
-    pub async fn deploy(&self, _request: DeployRequest, _actor: &str) -> Result<Accepted, Refused> {
-        Err(stub())
+    pub async fn deploy(&self, request: DeployRequest, actor: &str) -> Result<Accepted, Refused> {
+        let subject = request.subject.clone();
+        let commands = self.driver(&subject).await.map_err(|error| internal(&error))?;
+        loop {
+            let mut live = self.subscribe();
+            match self.deploy_once(&commands, &request, actor).await {
+                Err(held)
+                    if held.kind == RefusedKind::Held && request.conflict == Conflict::Wait =>
+                {
+                    over(&mut live, &subject).await;
+                }
+                answer => return answer,
+            }
+        }
     }
+
+    async fn deploy_once(
+        &self,
+        commands: &mpsc::Sender<Command>,
+        request: &DeployRequest,
+        actor: &str,
+    ) -> Result<Accepted, Refused> {
+        let boxed = Box::new(request.clone());
+        let prepared =
+            self.ask(commands, |reply| Command::Prepare { request: boxed, reply }).await??;
+        let release = match prepared {
+            Prepared::Live(accepted) => return Ok(*accepted),
+            Prepared::Release(release) => release,
+        };
+        let (context, subject) = (&self.context, &request.subject);
+        context.platform.preflight(subject, &release).await.map_err(|e| preflight(&e))?;
+        context.dataplane.preflight(subject, &release.spec).await.map_err(|e| preflight(&e))?;
+        context.platform.prepare(subject, &release).await.map_err(|e| preflight(&e))?;
+        let (request, actor) = (Box::new(request.clone()), actor.to_owned());
+        self.ask(commands, |reply| Command::Begin { request, actor, reply }).await?
+    }
+
     /// Begins a rollout back to an earlier release.
     ///
     /// # Errors
     /// Nothing was changed.
     pub async fn rollback(
         &self,
-        _request: RollbackRequest,
-        _actor: &str,
+        request: RollbackRequest,
+        actor: &str,
     ) -> Result<Accepted, Refused> {
-        Err(stub())
+        let commands = self.known(&request.subject).await?;
+        let RollbackRequest { to, dry_run, .. } = request;
+        let actor = actor.to_owned();
+        self.ask(&commands, |reply| Command::Rollback { to, dry_run, actor, reply }).await?
     }
+
     /// The plan that `deploy` would follow; changes nothing.
     ///
     /// # Errors
     /// As `deploy`.
-    pub async fn plan(&self, _request: DeployRequest) -> Result<PlanAnswer, Refused> {
-        Err(stub())
+    pub async fn plan(&self, request: DeployRequest) -> Result<PlanAnswer, Refused> {
+        let known = self.drivers.lock().await.get(&request.subject).cloned();
+        let commands = match known {
+            Some(commands) => commands,
+            // An app that is only planned leaves nothing behind.
+            None => {
+                let driver =
+                    Driver::take_up(Arc::clone(&self.context), request.subject.clone()).await;
+                return Ok(driver.map_err(|error| internal(&error))?.planned(&request));
+            }
+        };
+        let request = Box::new(request);
+        self.ask(&commands, |reply| Command::Plan { request, reply }).await?
     }
+
     /// Does what a person asks of one app.
     ///
     /// # Errors
     /// Nothing was changed.
     pub async fn act(
         &self,
-        _subject: &Subject,
-        _action: Action,
-        _actor: &str,
+        subject: &Subject,
+        action: Action,
+        actor: &str,
     ) -> Result<Acted, Refused> {
-        Err(stub())
+        let commands = self.known(subject).await?;
+        let actor = actor.to_owned();
+        self.ask(&commands, |reply| Command::Act { action, actor, reply }).await?
     }
+
     /// Every app, or one.
     ///
     /// # Errors
     /// If there is no such app.
-    pub async fn status(&self, _subject: Option<&Subject>) -> Result<Vec<AppStatus>, Refused> {
-        Ok(vec![])
+    pub async fn status(&self, subject: Option<&Subject>) -> Result<Vec<AppStatus>, Refused> {
+        let drivers: Vec<mpsc::Sender<Command>> = match subject {
+            Some(subject) => vec![self.known(subject).await?],
+            None => self.drivers.lock().await.values().cloned().collect(),
+        };
+        let mut all = vec![];
+        for commands in drivers {
+            let status = self.ask(&commands, |reply| Command::Status { reply }).await?;
+            // An app that was planned or refused and never began is none.
+            if subject.is_some()
+                || status.live.is_some()
+                || status.rollout.is_some()
+                || !status.instances.is_empty()
+            {
+                all.push(status);
+            }
+        }
+        Ok(all)
     }
+
     /// Rollouts, newest first.
     ///
     /// # Errors
     /// If the journal cannot be read.
     pub async fn history(
         &self,
-        _subject: Option<&Subject>,
-        _most: usize,
+        subject: Option<&Subject>,
+        most: usize,
     ) -> Result<Vec<HistoryEntry>, Refused> {
-        Ok(vec![])
+        let context = Arc::clone(&self.context);
+        let subject = subject.cloned();
+        let read = move || -> Result<Vec<HistoryEntry>, JournalError> {
+            let subjects = match subject {
+                Some(subject) => vec![subject],
+                None => context.journal.subjects()?,
+            };
+            let mut entries = vec![];
+            for subject in subjects {
+                entries.extend(history::of(&context.journal, &context.events, &subject)?);
+            }
+            entries.sort_by_key(|entry| std::cmp::Reverse(entry.number));
+            entries.truncate(most);
+            Ok(entries)
+        };
+        let entries = tokio::task::spawn_blocking(read).await.map_err(|error| internal(&error))?;
+        entries.map_err(|error| internal(&error))
     }
+
     /// Stored events after `after` (of one app, or all), oldest first, at most `most`.
     ///
     /// # Errors
-    /// If the journal cannot be read.
+    /// If the log cannot be read.
     pub async fn events(
         &self,
-        _subject: Option<&Subject>,
-        _after: u64,
-        _most: usize,
+        subject: Option<&Subject>,
+        after: u64,
+        most: usize,
     ) -> Result<Vec<Event>, Refused> {
-        Ok(vec![])
+        self.context.events.since(subject, after, most).map_err(|error| internal(&error))
     }
+
     /// Events from now on. A receiver that lags reads `events` again from its cursor.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
-        broadcast::channel(1).1
+        self.context.events.subscribe()
     }
+
     /// The last lines of one instance's output, oldest first.
     ///
     /// # Errors
     /// If there is no such instance.
     pub async fn logs(
         &self,
-        _subject: &Subject,
-        _instance: InstanceId,
-        _lines: usize,
+        subject: &Subject,
+        instance: InstanceId,
+        lines: usize,
     ) -> Result<Vec<String>, Refused> {
-        Ok(vec![])
+        self.known(subject).await?;
+        let logs = self.context.platform.logs(subject, instance, lines).await;
+        logs.map_err(|error| Refused {
+            kind: RefusedKind::Usage,
+            message: chain(&error),
+            help: Some("see `cutover status` for the instances there are".to_owned()),
+        })
     }
+
     /// Stops deciding. Instances, proxy and traffic stay as they are.
-    pub async fn stop(&self) {}
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        let mut tasks = self.tasks.lock().await;
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Returns when a rollout of the subject may have ended.
+async fn over(live: &mut broadcast::Receiver<Arc<Event>>, subject: &Subject) {
+    loop {
+        match live.recv().await {
+            Ok(event) => {
+                let finished = matches!(event.kind, EventKind::RolloutFinished { .. });
+                if finished && event.subject == *subject {
+                    return;
+                }
+            }
+            // Too slow, or over: asking again tells.
+            Err(_) => return,
+        }
+    }
 }

@@ -1,7 +1,26 @@
-//! Drives rollouts: journal, clock, ports, events.
+//! Drives rollouts.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`ports`] | what the engine needs from a platform, a data plane and a clock |
+//! | [`api`] | what clients ask of it, and what they get back |
+//! | `engine`, `driver` | one driver an app: look, decide (in `cutover-core`), record, act |
+//! | [`journal`], [`events`] | what was decided, and what was told |
+//! | [`clock`] | time that a stepped wall clock cannot move |
 
 pub mod api;
+mod book;
+pub mod clock;
+mod context;
+mod driver;
 mod engine;
+pub mod events;
+mod history;
+mod hooks;
+pub mod journal;
+mod lineage;
 pub mod ports;
+mod tally;
+mod watch;
 
 pub use engine::Engine;

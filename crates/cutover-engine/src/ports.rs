@@ -13,6 +13,8 @@ use cutover_core::release::Release;
 use cutover_core::spec::Spec;
 use cutover_core::units::At;
 
+use crate::clock::Stamp;
+
 /// One instance as its platform sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
@@ -152,6 +154,8 @@ pub trait DataPlane: Send + Sync + 'static {
 pub trait Clock: Send + Sync + 'static {
     /// Now; never runs backwards.
     fn now(&self) -> At;
+    /// Now, as the journal writes it.
+    fn stamp(&self) -> Stamp;
     /// Returns after a while.
     fn sleep(&self, span: Duration) -> impl Future<Output = ()> + Send;
 }

@@ -132,7 +132,12 @@ pub fn plan(pattern: Pattern, making: Making<'_>) -> Plan {
 #[must_use]
 pub fn plan_back(making: Making<'_>) -> Plan {
     let pattern = making.spec.pattern;
-    Plan { hooks: 0, guard: None, ..fill(pattern, making, course::straight_back(making.spec)) }
+    Plan {
+        back: true,
+        hooks: 0,
+        guard: None,
+        ..fill(pattern, making, course::straight_back(making.spec))
+    }
 }
 
 fn course_of(pattern: Pattern, spec: &Spec, n: Count) -> Course {
@@ -169,6 +174,7 @@ fn fill(pattern: Pattern, making: Making<'_>, course: Course) -> Plan {
     Plan {
         pattern,
         before,
+        back: false,
         candidate,
         budget: course.budget,
         stages: course.stages,

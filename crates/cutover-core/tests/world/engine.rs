@@ -1,0 +1,265 @@
+//! The engine's part: journal, people's wishes, verdicts, hooks, and the acts, each of which it may
+//! not survive.
+
+use std::time::Duration;
+
+use cutover_core::app::{HookState, Phase};
+use cutover_core::goal::goal;
+use cutover_core::id::ReleaseId;
+use cutover_core::observed::{Desired, Observed, State};
+use cutover_core::patterns::{Making, plan, plan_back};
+use cutover_core::plan::{Gate, Plan};
+use cutover_core::progress::next;
+use cutover_core::record::{Record, Verdict};
+use cutover_core::units::Share;
+
+use crate::faults::Judging;
+use crate::scenario::Op;
+use crate::world::{Check, World};
+
+/// Why the engine does not go on.
+pub(crate) enum Stop {
+    /// It died.
+    Death,
+    /// A promise is broken.
+    Broken(String),
+}
+
+impl From<String> for Stop {
+    fn from(broken: String) -> Stop {
+        Stop::Broken(broken)
+    }
+}
+
+type Alive = Result<(), Stop>;
+
+impl World {
+    pub(crate) fn engine(&mut self) -> Check {
+        match self.think_and_act() {
+            Ok(()) => Ok(()),
+            Err(Stop::Broken(what)) => Err(what),
+            Err(Stop::Death) => {
+                self.outbox.clear();
+                self.dead_until = Some(self.now + self.dice.up_to(Duration::from_secs(5)));
+                self.tell(|| "the engine dies".to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    /// The journal, replayed, must give what was in memory; then the data plane is told.
+    pub(crate) fn restart(&mut self) -> Check {
+        self.dead_until = None;
+        let mut app = self.initial.clone();
+        for (at, record) in &self.journal {
+            let text = serde_json::to_string(record).map_err(|e| format!("I0 no text: {e}"))?;
+            let record: Record =
+                serde_json::from_str(&text).map_err(|e| format!("I0 not read: {e} {text}"))?;
+            app.apply(*at, &record).map_err(|e| format!("I0 replay refused: {e}"))?;
+        }
+        if app != self.app {
+            return Err("I0 replay differs from memory".to_owned());
+        }
+        let epoch = self.app.epoch + 1;
+        self.record(Record::EngineStarted { epoch })?;
+        self.fence = epoch;
+        Ok(())
+    }
+
+    fn survive(&mut self) -> Alive {
+        let dies = self.dice.chance(self.scenario.faults.engine_crash);
+        if dies { Err(Stop::Death) } else { Ok(()) }
+    }
+
+    fn record(&mut self, record: Record) -> Check {
+        self.tell(|| match &record {
+            Record::Begun(plan) => format!(
+                "BEGUN {} to {} from {:?}, {} stages",
+                plan.pattern,
+                plan.candidate,
+                plan.before,
+                plan.stages.len()
+            ),
+            other => format!("{other:?}"),
+        });
+        self.before_record(&record)?;
+        let at = self.now;
+        self.app.apply(at, &record).map_err(|e| format!("I0 illegal {record:?}: {e}"))?;
+        self.journal.push((at, record));
+        Ok(())
+    }
+
+    fn think_and_act(&mut self) -> Alive {
+        while self.scenario.ops.first().is_some_and(|(at, _)| *at <= self.now) {
+            let (_, op) = self.scenario.ops.remove(0);
+            if let Some(record) = self.wish(op) {
+                self.record(record)?;
+            }
+            self.survive()?;
+        }
+        self.judge_and_hooks()?;
+        let seen = self.observe();
+        let decided = next(&self.app, &seen, self.now);
+        for record in decided.records {
+            let hook = match &record {
+                Record::HookStarted { stage, hook } => Some((self.begun, *stage, *hook)),
+                _ => None,
+            };
+            self.record(record)?;
+            self.survive()?;
+            if let Some(hook) = hook
+                && !self.hooks_run.insert(hook)
+            {
+                return Err(Stop::Broken(format!("I10 hook {hook:?} ran twice")));
+            }
+        }
+        self.decided(&seen)?;
+        self.act(&decided.desired, &seen)
+    }
+
+    /// What a person's wish is in the journal, if it can be granted.
+    fn wish(&mut self, op: Op) -> Option<Record> {
+        let live = self.app.live().map(|rollout| rollout.phase);
+        match op {
+            Op::Scale(n) => Some(Record::Scaled { n }),
+            Op::Abort { force } => live.map(|_| Record::AbortRequested { force }),
+            Op::Pause => live.map(|_| Record::Paused),
+            Op::Resume => live.map(|_| Record::Resumed),
+            Op::Down if live.is_none() => Some(Record::Down),
+            Op::Approve => match live {
+                Some(Phase::Forward(now)) => Some(Record::Approved { stage: now.stage }),
+                _ => None,
+            },
+            Op::Deploy { pattern, candidate, supersede } if live.is_none() || supersede => {
+                self.plan(candidate, |making| plan(pattern, making))
+            }
+            Op::Rollback { candidate } if live.is_none() => self.plan(candidate, plan_back),
+            Op::Down | Op::Deploy { .. } | Op::Rollback { .. } => None,
+        }
+    }
+
+    fn plan(
+        &mut self,
+        candidate: ReleaseId,
+        make: impl FnOnce(Making<'_>) -> Plan,
+    ) -> Option<Record> {
+        let before = match self.app.live() {
+            Some(rollout) => rollout.plan.before,
+            None => self.app.rest,
+        };
+        if before.is_some_and(|rest| rest.live == candidate) {
+            return None;
+        }
+        let spec = &self.scenario.spec;
+        let mut plan = make(Making { spec, n: self.app.n, before, candidate });
+        plan.patience.held = Duration::from_secs(30);
+        Some(Record::Begun(Box::new(plan)))
+    }
+
+    fn judge_and_hooks(&mut self) -> Alive {
+        let Some(rollout) = self.app.live() else {
+            return Ok(());
+        };
+        let Phase::Forward(now) = rollout.phase else {
+            return Ok(());
+        };
+        let Some(reached) = now.reached else {
+            return Ok(());
+        };
+        let (stage, age) = (now.stage, self.now.since(reached));
+        let running = rollout.hooks.iter().find_map(|((stage, hook), state)| match state {
+            HookState::Running { .. } => Some((*stage, *hook)),
+            HookState::Done { .. } | HookState::Lost => None,
+        });
+        let gates = rollout.plan.stages.get(stage).map(|stage| stage.gates.as_slice());
+        let judged = gates.into_iter().flatten().any(|gate| matches!(gate, Gate::Judge { .. }));
+        if judged && self.dice.chance(300) {
+            let old_enough = age > Duration::from_secs(2);
+            let verdict = match self.scenario.judging {
+                Judging::Passes if old_enough => Verdict::Pass,
+                Judging::Fails if old_enough => Verdict::Fail,
+                Judging::Broken => Verdict::Error,
+                Judging::Wavers => self
+                    .dice
+                    .pick(&[Verdict::Pass, Verdict::Inconclusive, Verdict::Error, Verdict::Fail])
+                    .unwrap_or(Verdict::Error),
+                Judging::Passes | Judging::Fails | Judging::Unsure => Verdict::Inconclusive,
+            };
+            if now.verdict != Some(verdict) {
+                self.record(Record::Judged { stage, verdict })?;
+                self.survive()?;
+            }
+        }
+        if let Some((stage, hook)) = running
+            && self.dice.chance(300)
+        {
+            let ok = self.scenario.clean || !self.dice.chance(100);
+            self.record(Record::HookEnded { stage, hook, ok })?;
+            self.survive()?;
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, desired: &Desired, seen: &Observed) -> Alive {
+        let goal = goal(&self.app, self.now);
+        if desired.table != *seen.newest() {
+            let table = &desired.table.1;
+            self.tell(|| {
+                let serving: Vec<String> = table.serving.keys().map(ToString::to_string).collect();
+                let aside = table.preview.len() + table.mirrored.len();
+                let shares = match &table.deal {
+                    cutover_core::table::Deal::Split { shares, .. } => format!("{shares:?}"),
+                    other => format!("{other:?}"),
+                };
+                format!("publish {:?} {shares} {serving:?} aside {aside}", desired.table.0)
+            });
+            self.may_publish(&goal, seen, &desired.table.1)?;
+            self.published += 1;
+            self.outbox.push(desired.table.clone());
+        }
+        self.send();
+        self.survive()?;
+        if desired.flag != self.flag_queue.last().map_or(self.flag, |(_, share)| *share) {
+            self.set_flag(desired.flag);
+            self.survive()?;
+        }
+        for (id, instance) in &seen.instances {
+            if instance.state != State::Stopping && !desired.instances.contains(id) {
+                self.tell(|| format!("stop {id}"));
+                self.may_stop(*id)?;
+                self.stop(*id);
+                self.survive()?;
+            }
+        }
+        for id in &desired.instances {
+            if !self.instances.contains_key(id) {
+                self.tell(|| format!("start {id}"));
+                self.may_start(&goal, *id)?;
+                self.start(*id);
+                self.survive()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest table is sent again until it is accepted: the same generation and content.
+    fn send(&mut self) {
+        let in_force = self.in_force.0;
+        self.outbox.retain(|(generation, _)| *generation > in_force);
+        let Some(newest) = self.outbox.last().cloned() else {
+            return;
+        };
+        let arrived = self.accepted.iter().any(|(_, table)| table.0 == newest.0);
+        if !arrived && !self.dice.chance(self.scenario.faults.lost) {
+            let due = self.now + self.dice.up_to(self.scenario.faults.late);
+            self.network.push((due, newest));
+        }
+    }
+
+    fn set_flag(&mut self, share: Share) {
+        self.tell(|| format!("flag {share}"));
+        let due = self.now + self.dice.up_to(4 * self.scenario.faults.late);
+        let after = self.flag_queue.last().map_or(due, |(earlier, _)| due.max(*earlier));
+        self.flag_queue.push((after, share));
+    }
+}

@@ -1,0 +1,114 @@
+//! What must hold in the end.
+
+use super::*;
+
+impl World {
+    /// Nothing is going on, nothing will, and everything is where it belongs.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        if self.app.live().is_some() || !self.scenario.ops.is_empty() || self.dead_until.is_some() {
+            return false;
+        }
+        let (seen, goal) = (self.observe(), goal(&self.app, self.now));
+        let Some(rest) = self.app.rest else {
+            return seen.instances.is_empty() && seen.in_force.1.is_held() && seen.is_settled();
+        };
+        let live_is_good = self.scenario.behaviour(rest.live) == Behaviour::Good;
+        let shaped = goal.sizes.len() == 1
+            && seen.is_settled()
+            && seen.flag == goal.flag
+            && seen.instances.keys().all(|id| id.release == rest.live)
+            && count(seen.instances.keys()) == goal.n
+            && seen.in_force.1.serving.keys().all(|id| id.release == rest.live);
+        if !live_is_good {
+            // With nobody ready to take over, the last server of the other release is right.
+            let stuck = matches!(self.outcomes.last(), Some(Outcome::Stuck(_)));
+            return shaped || stuck;
+        }
+        let wanted = desired(&self.app, &seen, self.now);
+        shaped
+            && seen.instances.values().all(|instance| instance.state == State::Ready)
+            && count(seen.in_force.1.serving.keys()) == goal.n
+            && wanted.table == seen.in_force
+            && wanted.instances == seen.instances.keys().copied().collect()
+    }
+
+    pub(crate) fn ended(&self) -> Check {
+        let expected = |outcome: &Outcome| match outcome {
+            Outcome::Succeeded => true,
+            Outcome::RolledBack(why) | Outcome::RolledBackDegraded(why) => {
+                matches!(why, Why::HeldTooLong | Why::Hook)
+            }
+            Outcome::Stuck(_) => false,
+        };
+        let outcomes = &self.outcomes;
+        let calm = self.scenario.undisturbed;
+        if self.scenario.clean && calm && !outcomes.iter().all(|o| expected(o) && not_hook(o)) {
+            return broken(format!("I11 a clean world did not succeed: {outcomes:?}"));
+        }
+        let [stable, candidate, _] = self.scenario.behaviours;
+        let clumsy = |outcome: &Outcome| {
+            matches!(outcome, Outcome::Stuck(_) | Outcome::RolledBackDegraded(_))
+        };
+        let faults = &self.scenario.faults;
+        let first_ok = self.scenario.has_rest && stable == Behaviour::Good;
+        let all_good = self.scenario.behaviours.iter().all(|b| *b == Behaviour::Good);
+        if (first_ok && outcomes.len() == 1 || all_good)
+            && faults.stray_exit == 0
+            && outcomes.iter().any(clumsy)
+        {
+            return broken(format!("I13 a good stable was not brought back: {outcomes:?}"));
+        }
+        if matches!(stable, Behaviour::Degraded(_))
+            && candidate == Behaviour::Good
+            && self.scenario.judging == Judging::Passes
+            && faults.stray_exit == 0
+            && calm
+            && self.begun == 1
+            && !outcomes.iter().all(expected)
+        {
+            return broken(format!("I14 a degraded stable blocked the fix: {outcomes:?}"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn told(&self) -> String {
+        let rollout = self.app.rollout.as_ref();
+        let instances: Vec<String> = self
+            .instances
+            .iter()
+            .map(|(id, real)| {
+                let seen = &real.seen;
+                format!(
+                    "{id} {:?} exits {} inside {}",
+                    seen.state,
+                    seen.exits.len(),
+                    seen.in_flight
+                )
+            })
+            .collect();
+        let gates = |rollout: &Rollout| match rollout.phase {
+            Phase::Forward(now) => rollout.plan.stages.get(now.stage).map(|s| s.gates.clone()),
+            Phase::Back { .. } | Phase::Done(_) => None::<Vec<Gate>>,
+        };
+        format!(
+            "{}\n  at {} n={} {:?} {:?} gates {:?}\n  rest {:?} outcomes {:?}\n  {instances:?}\n  in force {:?} {:?} pending {} flag {} {:?}",
+            self.scenario.told(),
+            self.now.0,
+            self.app.n,
+            rollout.map(|rollout| (rollout.plan.pattern, rollout.plan.candidate)),
+            rollout.map(|rollout| rollout.phase),
+            rollout.and_then(gates),
+            self.app.rest,
+            self.outcomes,
+            self.in_force.0,
+            self.in_force.1.deal,
+            self.observe().pending.len(),
+            self.flag,
+            self.flag_queue,
+        )
+    }
+}
+
+fn not_hook(outcome: &Outcome) -> bool {
+    !matches!(outcome, Outcome::RolledBack(Why::Hook) | Outcome::RolledBackDegraded(_))
+}

@@ -1,0 +1,92 @@
+//! Running the hooks of a rollout: those before users' requests at most once, recorded before and
+//! after; those after the end for information only.
+
+use std::sync::Arc;
+
+use cutover_core::app::Phase;
+use cutover_core::event::EventKind;
+use cutover_core::record::{Outcome, Record};
+use cutover_core::release::Release;
+use cutover_core::spec::Hook;
+use tokio::task::JoinError;
+
+use super::Driver;
+use crate::hooks::{HookResult, name, run};
+use crate::ports::{Clock, DataPlane, Platform};
+
+/// A hook that ended.
+pub(super) struct HookEnd {
+    /// (stage, hook) of one that gates; `None` for one after the end.
+    gate: Option<(usize, u32)>,
+    rollout: u64,
+    what: String,
+    result: HookResult,
+}
+
+impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+    fn candidate(&self) -> Option<Arc<Release>> {
+        let rollout = self.app.rollout.as_ref()?;
+        self.releases.get(&rollout.plan.candidate).cloned()
+    }
+
+    pub(super) fn start_hook(&mut self, stage: usize, hook: u32) {
+        let Some(release) = self.candidate() else { return };
+        let found = release.spec.hooks.after_ready.get(hook as usize).cloned();
+        if let Some(found) = found {
+            self.spawn(Some((stage, hook)), found, &release, "after-ready");
+        }
+    }
+
+    pub(super) fn start_hooks_after(&mut self, outcome: Outcome) {
+        let Some(release) = self.candidate() else { return };
+        let hooks = match outcome {
+            Outcome::Succeeded => release.spec.hooks.after.clone(),
+            Outcome::RolledBack(_) | Outcome::RolledBackDegraded(_) | Outcome::Stuck(_) => {
+                release.spec.hooks.on_failure.clone()
+            }
+        };
+        let word = match outcome {
+            Outcome::Succeeded => "succeeded",
+            Outcome::RolledBack(_) => "rolled-back",
+            Outcome::RolledBackDegraded(_) | Outcome::Stuck(_) => "stuck",
+        };
+        for hook in hooks {
+            self.spawn(None, hook, &release, word);
+        }
+    }
+
+    fn spawn(&mut self, gate: Option<(usize, u32)>, hook: Hook, release: &Release, event: &str) {
+        let preview = self.watch.state.as_ref().and_then(|state| state.preview);
+        let mut facts = vec![
+            ("app", self.subject.app.to_string()),
+            ("env", self.subject.env.to_string()),
+            ("version", release.version.to_string()),
+            ("rollout", self.run.number.to_string()),
+            ("event", event.to_owned()),
+        ];
+        facts.extend(preview.map(|address| ("preview", format!("http://{address}"))));
+        let (what, base, rollout) = (name(&hook), release.base.clone(), self.run.number);
+        self.tell(EventKind::HookStarted { what: what.clone() });
+        self.hooks.spawn(async move {
+            let result = run(&hook, &base, &facts).await;
+            HookEnd { gate, rollout, what, result }
+        });
+    }
+
+    pub(super) async fn hook_ended(&mut self, end: Result<HookEnd, JoinError>) {
+        let Ok(HookEnd { gate, rollout, what, result }) = end else { return };
+        let HookResult { ok, detail } = result;
+        let kind = EventKind::HookEnded { what: what.clone(), ok, detail: detail.clone() };
+        self.context.tell(&self.subject, Some(rollout), kind);
+        let Some((stage, hook)) = gate else { return };
+        let live = self.app.live().filter(|_| rollout == self.run.number);
+        if live.is_none_or(|rollout| matches!(rollout.phase, Phase::Done(_))) {
+            return;
+        }
+        if !ok {
+            self.run.reason = Some(format!("hook {what}: {detail}"));
+        }
+        // Unrecorded it counts as lost at the next start, which fails the gate: the safe side.
+        let _ = self.record(Record::HookEnded { stage, hook, ok }, None).await;
+    }
+}

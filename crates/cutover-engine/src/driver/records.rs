@@ -1,0 +1,176 @@
+//! Recording what was decided, before it is done.
+
+use cutover_core::app::Phase;
+use cutover_core::event::EventKind;
+use cutover_core::guard;
+use cutover_core::id::ReleaseId;
+use cutover_core::observed::Observed;
+use cutover_core::plan::OnFailure;
+use cutover_core::record::{Record, Verdict};
+use cutover_core::units::At;
+
+use super::{Driver, Run};
+use crate::context::chain;
+use crate::journal::JournalError;
+use crate::ports::{Clock, DataPlane, Platform};
+
+/// How often the verdict is told while it stays the same.
+const TELL_VERDICT: std::time::Duration = std::time::Duration::from_secs(5);
+
+impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+    /// Records what `next` decided, one by one; false when the journal stopped it.
+    pub(super) async fn commit(&mut self, records: Vec<Record>, observed: &Observed) -> bool {
+        for record in records {
+            let detail = match &record {
+                Record::TurnedBack(why) => Some(self.explain(*why).await),
+                _ => None,
+            };
+            if self.record(record.clone(), None).await.is_err() {
+                return false;
+            }
+            self.tell_record(&record, detail, observed).await;
+            self.follow_up(&record);
+        }
+        true
+    }
+
+    /// What a record sets off beside the world it aims at.
+    fn follow_up(&mut self, record: &Record) {
+        match record {
+            Record::HookStarted { stage, hook } => self.start_hook(*stage, *hook),
+            Record::Passed { .. } => {
+                self.run.tally.next_stage();
+                self.run.verdict = None;
+                self.run.waiting_told = None;
+            }
+            Record::Finished(outcome) => self.start_hooks_after(*outcome),
+            _ => {}
+        }
+    }
+
+    /// Writes one record and folds it in; its index.
+    ///
+    /// When the journal cannot be written nothing goes forward. Turning back is done all the same
+    /// and recorded when there is room again: it takes traffic off a candidate, and a restarted
+    /// engine would come to the same.
+    pub(super) async fn record(
+        &mut self,
+        record: Record,
+        actor: Option<String>,
+    ) -> Result<u64, JournalError> {
+        let context = &self.context;
+        let stamp = context.clock.stamp();
+        let at = stamp.at;
+        let blocked = !self.unrecorded.is_empty();
+        let written = if blocked {
+            Err(JournalError::Cancelled)
+        } else {
+            let records = vec![record.clone()];
+            context.journal.append(&self.subject, stamp, actor.clone(), records).await
+        };
+        match written {
+            Ok(index) => {
+                self.fine("journal");
+                if let Record::Begun(_) = &record {
+                    let actor = actor.unwrap_or_default();
+                    self.run = Run { number: index, actor, ..Run::default() };
+                }
+                self.apply(at, &record);
+                Ok(index)
+            }
+            Err(error) => {
+                if !blocked {
+                    let text = format!(
+                        "nothing goes forward until the journal can be written: {}",
+                        chain(&error)
+                    );
+                    self.trouble("journal", &text);
+                }
+                if matches!(record, Record::AbortRequested { .. } | Record::TurnedBack(_)) {
+                    self.apply(at, &record);
+                    self.unrecorded.push((record, actor));
+                    return Ok(0);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Records what had to wait for room.
+    pub(super) async fn flush(&mut self) {
+        while let Some((record, actor)) = self.unrecorded.first().cloned() {
+            let stamp = self.context.clock.stamp();
+            let records = vec![record];
+            match self.context.journal.append(&self.subject, stamp, actor, records).await {
+                Ok(_) => drop(self.unrecorded.remove(0)),
+                Err(_) => return,
+            }
+            self.context.journal.keep_ballast();
+            self.fine("journal");
+        }
+    }
+
+    /// Reads what the data plane counted since the last look.
+    pub(super) async fn count(&mut self, now: At) {
+        let Some(rollout) = self.app.live() else { return };
+        if self.watch.state.is_none() {
+            return;
+        }
+        let candidate = rollout.plan.candidate;
+        if self.watch.state.as_ref().is_some_and(|state| state.table.serves(candidate)) {
+            self.run.exposed = true;
+        }
+        // Counts come by the second; looking more often finds nothing new.
+        if self.run.tally.cursor().is_some()
+            && now.since(self.run.tally.looked_at) < std::time::Duration::from_millis(200)
+        {
+            return;
+        }
+        self.read_counts(candidate, now).await;
+    }
+
+    async fn read_counts(&mut self, candidate: ReleaseId, now: At) {
+        let after = self.run.tally.cursor().unwrap_or(0);
+        match self.context.dataplane.seconds(&self.subject, after).await {
+            Ok(seconds) => self.run.tally.read(&seconds, candidate, now),
+            Err(_) => self.run.tally.looked = false,
+        }
+    }
+
+    /// Reads the counts for the last time, the second that is not over yet included.
+    pub(super) async fn read_last(&mut self, candidate: ReleaseId, now: At) {
+        if self.watch.state.is_some() {
+            self.read_counts(candidate, now).await;
+            self.run.tally.close(candidate);
+        }
+    }
+
+    /// The guard's verdict on the stage's requests so far.
+    pub(super) async fn judge(&mut self, now: At) {
+        let Some(rollout) = self.app.live() else { return };
+        let (Phase::Forward(forward), Some(bounds)) = (rollout.phase, rollout.plan.guard) else {
+            return;
+        };
+        let held = rollout.plan.on_failure == OnFailure::Hold && forward.holding.is_some();
+        let (verdict, reason) = if self.run.tally.looked {
+            guard::judge(&bounds, &self.run.tally.sample())
+        } else {
+            (Verdict::Error, "the proxy's counts cannot be read".to_owned())
+        };
+        // An inconclusive start is no news.
+        let before = forward.verdict.unwrap_or(Verdict::Inconclusive);
+        let stage = forward.stage;
+        if verdict != before && !held {
+            let record = Record::Judged { stage, verdict };
+            if self.record(record, None).await.is_err() {
+                return;
+            }
+        }
+        let due = verdict != before || now.since(self.run.told_verdict) >= TELL_VERDICT;
+        self.run.verdict = Some((verdict, reason.clone()));
+        if due {
+            self.run.told_verdict = now;
+            self.tell(EventKind::Judged { stage, verdict, reason });
+        }
+    }
+}

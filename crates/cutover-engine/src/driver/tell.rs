@@ -1,0 +1,162 @@
+//! Telling what happened.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use cutover_core::app::Phase;
+use cutover_core::event::EventKind;
+use cutover_core::id::InstanceId;
+use cutover_core::observed::{Observed, State};
+use cutover_core::plan::Gate;
+use cutover_core::record::{Outcome, Record, Why};
+use cutover_core::release::ReleaseName;
+
+use super::Driver;
+use crate::ports::{Clock, DataPlane, Platform, Seen};
+
+impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+    /// Tells of the newest rollout.
+    pub(super) fn tell(&self, kind: EventKind) -> u64 {
+        let rollout = self.app.rollout.as_ref().map(|_| self.run.number);
+        self.context.tell(&self.subject, rollout, kind)
+    }
+
+    pub(super) fn name(&self, release: cutover_core::id::ReleaseId) -> Option<ReleaseName> {
+        self.releases.get(&release).map(|release| release.name())
+    }
+
+    /// Tells which instances changed since the last look.
+    pub(super) fn tell_instances(&self, seen: &BTreeMap<InstanceId, Seen>) {
+        for (id, now) in seen {
+            let before = self.seen.get(id);
+            let news = before.is_none_or(|before| {
+                before.state != now.state
+                    || before.address != now.address
+                    || (now.state != State::Ready && before.detail != now.detail)
+            });
+            if let (true, Some(release)) = (news, self.name(id.release)) {
+                self.tell(EventKind::Instance {
+                    instance: *id,
+                    release,
+                    state: Some(now.state),
+                    address: now.address,
+                    detail: now.detail.clone().filter(|_| now.state != State::Ready),
+                });
+            }
+        }
+        for id in self.seen.keys().filter(|id| !seen.contains_key(id)) {
+            if let Some(release) = self.name(id.release) {
+                let (instance, state, address, detail) = (*id, None, None, None);
+                self.tell(EventKind::Instance { instance, release, state, address, detail });
+            }
+        }
+    }
+
+    /// Tells of a record that `next` decided.
+    pub(super) async fn tell_record(
+        &mut self,
+        record: &Record,
+        detail: Option<String>,
+        observed: &Observed,
+    ) {
+        match record {
+            Record::Reached { stage } => {
+                self.tell(EventKind::StageReached { stage: *stage });
+            }
+            Record::Passed { stage } => {
+                self.tell(EventKind::StageEntered { stage: stage + 1 });
+            }
+            Record::Holding { stage } => {
+                self.tell(EventKind::Waiting { stage: *stage, approval: false });
+            }
+            Record::TurnedBack(why) => {
+                let detail = detail.unwrap_or_default();
+                self.run.reason = Some(detail.clone()).filter(|detail| !detail.is_empty());
+                self.tell(EventKind::TurnedBack { why: *why, detail });
+            }
+            Record::Finished(outcome) => self.tell_finished(*outcome, observed).await,
+            Record::EngineStarted { .. }
+            | Record::Begun(_)
+            | Record::Judged { .. }
+            | Record::Approved { .. }
+            | Record::HookStarted { .. }
+            | Record::HookEnded { .. }
+            | Record::Paused
+            | Record::Resumed
+            | Record::AbortRequested { .. }
+            | Record::Scaled { .. }
+            | Record::Down => {}
+        }
+    }
+
+    async fn tell_finished(&mut self, outcome: Outcome, observed: &Observed) {
+        let Some(rollout) = self.app.rollout.clone() else { return };
+        let now = self.context.clock.now();
+        self.read_last(rollout.plan.candidate, now).await;
+        if let Some(since) = self.run.held_since.take() {
+            self.run.held += now.since(since);
+        }
+        let exposed = self.run.exposed || observed.in_force.1.serves(rollout.plan.candidate);
+        let exit_code = match (outcome, exposed) {
+            (Outcome::Succeeded, _) => 0,
+            (Outcome::RolledBack(_), false) => 5,
+            (Outcome::RolledBack(_), true) => 6,
+            (Outcome::RolledBackDegraded(_) | Outcome::Stuck(_), _) => 7,
+        };
+        let millis =
+            |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        self.tell(EventKind::RolloutFinished {
+            outcome,
+            live: self.app.rest.and_then(|rest| self.name(rest.live)),
+            exposed,
+            milliseconds: millis(now.since(rollout.begun)),
+            counts: self.run.tally.all,
+            candidate: self.run.tally.candidate,
+            down_milliseconds: millis(self.run.held),
+            exit_code,
+            reason: self.run.reason.clone(),
+        });
+    }
+
+    /// Tells once per stage that an approval is waited for.
+    pub(super) fn tell_waiting(&mut self) {
+        let Some(rollout) = self.app.live() else { return };
+        let Phase::Forward(forward) = rollout.phase else { return };
+        let gates = rollout.plan.stages.get(forward.stage).map(|stage| stage.gates.as_slice());
+        let asks = gates.is_some_and(|gates| gates.contains(&Gate::Approval));
+        let waits = asks && forward.reached.is_some() && !forward.approved;
+        if waits && self.run.waiting_told != Some(forward.stage) {
+            self.run.waiting_told = Some(forward.stage);
+            self.tell(EventKind::Waiting { stage: forward.stage, approval: true });
+        }
+    }
+
+    /// What was seen when the rollout turned back: of the candidate's instances the last probe or
+    /// exit and the last log lines, of a verdict its reason.
+    pub(super) async fn explain(&self, why: Why) -> String {
+        let mut text = String::new();
+        match why {
+            Why::Aborted | Why::HeldTooLong => return text,
+            Why::Verdict => {
+                return self.run.verdict.as_ref().map(|v| v.1.clone()).unwrap_or_default();
+            }
+            Why::Hook => return self.run.reason.clone().unwrap_or_default(),
+            Why::CrashLoop | Why::NotReady | Why::Deadline => {}
+        }
+        let candidate = self.app.live().map(|rollout| rollout.plan.candidate);
+        let bad = self.seen.iter().filter(|(id, seen)| {
+            Some(id.release) == candidate && (seen.state != State::Ready || !seen.exits.is_empty())
+        });
+        // The first ones tell it; twenty alike would only hide it.
+        for (id, seen) in bad.take(3) {
+            let name = self.name(id.release).map_or_else(String::new, |name| name.to_string());
+            let detail = seen.detail.clone().unwrap_or_default();
+            let _ = writeln!(text, "{name}.{}: {detail}", id.slot);
+            let lines = self.context.platform.logs(&self.subject, *id, 20).await;
+            for line in lines.unwrap_or_default() {
+                let _ = writeln!(text, "  | {line}");
+            }
+        }
+        text.trim_end().to_owned()
+    }
+}

@@ -1,0 +1,169 @@
+//! Hooks: a program or an HTTP call with a deadline. Never through a shell.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use bytes::Bytes;
+use cutover_core::spec::Hook;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncReadExt;
+
+/// How a hook ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HookResult {
+    /// With success?
+    pub(crate) ok: bool,
+    /// Status and the last lines of output.
+    pub(crate) detail: String,
+}
+
+/// Most bytes of output that are read.
+const OUTPUT: u64 = 64 * 1024;
+
+/// What a hook is, in one line.
+#[must_use]
+pub(crate) fn name(hook: &Hook) -> String {
+    hook.http.clone().unwrap_or_else(|| hook.run.join(" "))
+}
+
+/// Runs a hook to its end or its deadline. Programs get what happened in `CUTOVER_*` variables,
+/// calls the same as JSON.
+pub(crate) async fn run(hook: &Hook, base: &Path, facts: &[(&str, String)]) -> HookResult {
+    let work = async {
+        match &hook.http {
+            Some(url) => call(url, facts).await,
+            None => execute(&hook.run, base, facts).await,
+        }
+    };
+    let late = || format!("not done after {}", hook.deadline);
+    match tokio::time::timeout(hook.deadline.0, work).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(error)) => HookResult { ok: false, detail: error },
+        Err(_) => HookResult { ok: false, detail: late() },
+    }
+}
+
+async fn execute(
+    run: &[String],
+    base: &Path,
+    facts: &[(&str, String)],
+) -> Result<HookResult, String> {
+    let (program, arguments) = run.split_first().ok_or("the hook names no program")?;
+    refuse_unsafe(program, base)?;
+    let mut command = tokio::process::Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(base)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    for (name, value) in facts {
+        command.env(format!("CUTOVER_{}", name.to_ascii_uppercase()), value);
+    }
+    let mut child = command.spawn().map_err(|error| format!("cannot start {program}: {error}"))?;
+    let (mut out, mut err) = (vec![], vec![]);
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let read_out = async {
+        if let Some(stdout) = stdout {
+            let _ = stdout.take(OUTPUT).read_to_end(&mut out).await;
+        }
+    };
+    let read_err = async {
+        if let Some(stderr) = stderr {
+            let _ = stderr.take(OUTPUT).read_to_end(&mut err).await;
+        }
+    };
+    let (status, (), ()) = tokio::join!(child.wait(), read_out, read_err);
+    let status = status.map_err(|error| format!("cannot wait for {program}: {error}"))?;
+    out.extend(err);
+    let output = String::from_utf8_lossy(&out);
+    let lines: Vec<&str> = output.lines().collect();
+    let last = lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n");
+    let detail = if last.is_empty() { status.to_string() } else { format!("{status}\n{last}") };
+    Ok(HookResult { ok: status.success(), detail })
+}
+
+/// As root, a program that others may write would be theirs to choose.
+fn refuse_unsafe(program: &str, base: &Path) -> Result<(), String> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = base.join(program);
+    let others = |path: &Path| {
+        std::fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o002 != 0)
+    };
+    if rustix::process::geteuid().is_root() && program.contains('/') && others(&path) {
+        return Err(format!("{} can be written by others and is not run as root", path.display()));
+    }
+    Ok(())
+}
+
+async fn call(url: &str, facts: &[(&str, String)]) -> Result<HookResult, String> {
+    let uri: http::Uri = url.parse().map_err(|_| format!("{url} is not a URL"))?;
+    let host = uri.host().ok_or_else(|| format!("{url} names no host"))?;
+    if uri.scheme_str() != Some("http") {
+        return Err(format!("{url}: only http:// is in this build"));
+    }
+    let port = uri.port_u16().unwrap_or(80);
+    let stream = tokio::net::TcpStream::connect((host, port))
+        .await
+        .map_err(|error| format!("cannot connect to {host}:{port}: {error}"))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| error.to_string())?;
+    let facts: serde_json::Map<String, serde_json::Value> =
+        facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
+    let body = serde_json::Value::from(facts).to_string();
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let request = http::Request::post(path)
+        .header("host", uri.authority().map_or(host, |authority| authority.as_str()))
+        .header("content-type", "application/json")
+        .header("user-agent", "cutover-hook")
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|error| error.to_string())?;
+    let exchange = async {
+        let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), 64 * 1024).collect().await;
+        let text = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let text: String = String::from_utf8_lossy(&text).chars().take(400).collect();
+        let detail = format!("{status} {text}").trim().to_owned();
+        Ok(HookResult { ok: status.is_success(), detail })
+    };
+    // The connection has to be driven beside the exchange; its own errors reach the exchange.
+    let drive = async {
+        let _ = connection.await;
+        std::future::pending().await
+    };
+    tokio::select! { result = exchange => result, never = drive => never }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cutover_core::units::Span;
+
+    fn program(run: &[&str]) -> Hook {
+        let run = run.iter().map(ToString::to_string).collect();
+        Hook { run, http: None, deadline: Span::secs(5) }
+    }
+
+    #[tokio::test]
+    async fn exit_code_and_output_are_told() {
+        let base = Path::new("/");
+        let facts = [("app", "shop".to_owned())];
+        let ok = run(&program(&["sh", "-c", "echo $CUTOVER_APP"]), base, &facts).await;
+        assert_eq!((ok.ok, ok.detail.as_str()), (true, "exit status: 0\nshop"));
+        let bad = run(&program(&["sh", "-c", "echo no >&2; exit 3"]), base, &facts).await;
+        assert_eq!((bad.ok, bad.detail.as_str()), (false, "exit status: 3\nno"));
+        let missing = run(&program(&["./no-such-program"]), base, &[]).await;
+        assert!(!missing.ok && missing.detail.contains("no-such-program"), "{}", missing.detail);
+    }
+
+    #[tokio::test]
+    async fn a_deadline_ends_it() {
+        let hook = Hook { deadline: Span::millis(50), ..program(&["sleep", "60"]) };
+        let late = run(&hook, Path::new("/"), &[]).await;
+        assert_eq!((late.ok, late.detail.as_str()), (false, "not done after 50ms"));
+    }
+}

@@ -1,0 +1,312 @@
+//! The journal: what was decided, synced to disk before it is done. SQLite in WAL mode with
+//! `synchronous = FULL`; a record that `append` returned for survives a power cut.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cutover_core::id::{ReleaseId, Subject};
+use cutover_core::record::Record;
+use cutover_core::release::Release;
+use cutover_core::units::At;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+
+use crate::clock::Stamp;
+
+/// The number of the newest layout this build reads and writes.
+pub const SCHEMA: u32 = 1;
+
+/// Freed when the disk is full, so that an abort can still be recorded.
+const BALLAST: usize = 1024 * 1024;
+
+/// The journal could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The database failed.
+    #[error("the journal failed")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A stored value could not be read or made.
+    #[error("the journal holds a value that this build does not understand")]
+    Value(#[from] serde_json::Error),
+    /// A newer build wrote it.
+    #[error("the journal has layout {found}, this build knows {SCHEMA}: use a newer cutover")]
+    Newer {
+        /// The layout found.
+        found: u32,
+    },
+    /// A file beside the database failed.
+    #[error(transparent)]
+    File(#[from] cutover_files::FileError),
+    /// The task that wrote was cancelled.
+    #[error("the journal's task ended early")]
+    Cancelled,
+}
+
+/// One entry as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number; grows over all subjects.
+    pub index: u64,
+    /// When.
+    pub at: At,
+    /// Who asked, if a person did.
+    pub actor: Option<String>,
+    /// What.
+    pub record: Record,
+}
+
+/// The journal of all subjects.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    connection: Mutex<Connection>,
+    ballast: PathBuf,
+}
+
+const LAYOUT: &str = "
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS releases (
+    subject TEXT NOT NULL, id INTEGER NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL,
+    body TEXT NOT NULL, PRIMARY KEY (subject, id)) STRICT;
+CREATE TABLE IF NOT EXISTS records (
+    idx INTEGER PRIMARY KEY AUTOINCREMENT, subject TEXT NOT NULL, at INTEGER NOT NULL,
+    boottime INTEGER NOT NULL, boot TEXT NOT NULL, actor TEXT, body TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS records_of ON records (subject, idx);
+";
+
+impl Journal {
+    /// Opens or makes the journal in the state folder, and counts this start.
+    ///
+    /// # Errors
+    /// Where it cannot be opened, written, or was written by a newer build.
+    pub fn open(state: &Path) -> Result<(Journal, u32), JournalError> {
+        let connection = Connection::open(state.join("journal.db"))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if found > SCHEMA {
+            return Err(JournalError::Newer { found });
+        }
+        connection.execute_batch(LAYOUT)?;
+        connection.pragma_update(None, "user_version", SCHEMA)?;
+        let epoch: Option<String> = connection
+            .query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |row| row.get(0))
+            .optional()?;
+        let epoch = epoch.and_then(|text| text.parse::<u32>().ok()).unwrap_or(0) + 1;
+        connection
+            .execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?1)", [epoch.to_string()])?;
+        let ballast = state.join("ballast");
+        let journal =
+            Journal { shared: Arc::new(Shared { connection: connection.into(), ballast }) };
+        journal.keep_ballast();
+        Ok((journal, epoch))
+    }
+
+    /// Makes the ballast file if there is room for it.
+    pub fn keep_ballast(&self) {
+        if !self.shared.ballast.exists() {
+            // Without room there is none, and appends will tell.
+            let _ = cutover_files::write_atomic(&self.shared.ballast, &vec![0x5a; BALLAST]);
+        }
+    }
+
+    /// Writes records of one subject in one transaction, synced when this returns; the number of
+    /// the first one.
+    ///
+    /// # Errors
+    /// Nothing was written then.
+    pub async fn append(
+        &self,
+        subject: &Subject,
+        stamp: Stamp,
+        actor: Option<String>,
+        records: Vec<Record>,
+    ) -> Result<u64, JournalError> {
+        let (shared, subject) = (Arc::clone(&self.shared), subject.to_string());
+        let write = move || shared.append(&subject, &stamp, actor.as_deref(), &records);
+        tokio::task::spawn_blocking(write).await.map_err(|_| JournalError::Cancelled)?
+    }
+
+    /// Stores a release; it is never changed again.
+    ///
+    /// # Errors
+    /// Nothing was written then.
+    pub async fn store(&self, subject: &Subject, release: Release) -> Result<(), JournalError> {
+        let (shared, subject) = (Arc::clone(&self.shared), subject.to_string());
+        let write = move || -> Result<(), JournalError> {
+            let body = serde_json::to_string(&release)?;
+            shared.retry(|connection| {
+                connection.execute(
+                    "INSERT INTO releases VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![subject, release.id.0, release.version.as_str(), release.digest, body],
+                )
+            })?;
+            Ok(())
+        };
+        tokio::task::spawn_blocking(write).await.map_err(|_| JournalError::Cancelled)?
+    }
+
+    /// All records of one subject, oldest first.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn records(&self, subject: &Subject) -> Result<Vec<Entry>, JournalError> {
+        let connection = self.shared.lock();
+        let mut query = connection
+            .prepare("SELECT idx, at, actor, body FROM records WHERE subject = ?1 ORDER BY idx")?;
+        let rows = query.query_map([subject.to_string()], |row| {
+            Ok((
+                row.get::<_, u64>(0)?,
+                row.get::<_, u64>(1)?,
+                row.get::<_, Option<String>>(2)?,
+                row.get::<_, String>(3)?,
+            ))
+        })?;
+        let entry = |row: rusqlite::Result<(u64, u64, Option<String>, String)>| {
+            let (index, at, actor, body) = row?;
+            Ok(Entry { index, at: At(at), actor, record: serde_json::from_str(&body)? })
+        };
+        rows.map(entry).collect()
+    }
+
+    /// All releases of one subject, oldest first.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn releases(&self, subject: &Subject) -> Result<Vec<Release>, JournalError> {
+        let connection = self.shared.lock();
+        let mut query =
+            connection.prepare("SELECT body FROM releases WHERE subject = ?1 ORDER BY id")?;
+        let rows = query.query_map([subject.to_string()], |row| row.get::<_, String>(0))?;
+        rows.map(|body| Ok(serde_json::from_str(&body?)?)).collect()
+    }
+
+    /// All subjects that ever had a record.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn subjects(&self) -> Result<Vec<Subject>, JournalError> {
+        let connection = self.shared.lock();
+        let mut query = connection.prepare("SELECT DISTINCT subject FROM records ORDER BY 1")?;
+        let rows = query.query_map([], |row| row.get::<_, String>(0))?;
+        let subjects = rows.collect::<Result<Vec<_>, _>>()?;
+        Ok(subjects.iter().filter_map(|subject| subject.parse().ok()).collect())
+    }
+
+    /// The stamp of the newest record.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn newest(&self) -> Result<Option<Stamp>, JournalError> {
+        let connection = self.shared.lock();
+        let stamp = connection
+            .query_row(
+                "SELECT at, boottime, boot FROM records ORDER BY idx DESC LIMIT 1",
+                [],
+                |row| Ok(Stamp { at: At(row.get(0)?), boottime: row.get(1)?, boot: row.get(2)? }),
+            )
+            .optional()?;
+        Ok(stamp)
+    }
+
+    /// The next free release number of a subject.
+    #[must_use]
+    pub fn next_release(releases: &[Release]) -> ReleaseId {
+        ReleaseId(releases.iter().map(|release| release.id.0).max().unwrap_or(0) + 1)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
+        // A panic in between leaves no half transaction: SQLite rolls it back.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn append(
+        &self,
+        subject: &str,
+        stamp: &Stamp,
+        actor: Option<&str>,
+        records: &[Record],
+    ) -> Result<u64, JournalError> {
+        let bodies: Vec<String> =
+            records.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+        let first = self.retry(|connection| {
+            let transaction = connection.transaction()?;
+            let mut first = None;
+            for body in &bodies {
+                transaction.execute(
+                    "INSERT INTO records (subject, at, boottime, boot, actor, body)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    params![subject, stamp.at.0, stamp.boottime, stamp.boot, actor, body],
+                )?;
+                first = first.or(Some(transaction.last_insert_rowid()));
+            }
+            transaction.commit()?;
+            Ok(first.unwrap_or_default())
+        })?;
+        Ok(u64::try_from(first).unwrap_or_default())
+    }
+
+    /// Tries again once with the ballast's room when the disk is full.
+    fn retry<T>(
+        &self,
+        mut write: impl FnMut(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
+        let mut connection = self.lock();
+        match write(&mut connection) {
+            Err(error) if is_full(&error) && std::fs::remove_file(&self.ballast).is_ok() => {
+                Ok(write(&mut connection)?)
+            }
+            result => Ok(result?),
+        }
+    }
+}
+
+fn is_full(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::ports::Clock;
+
+    #[tokio::test]
+    async fn records_come_back_in_order_and_starts_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let subject: Subject = "shop".parse().unwrap();
+        let clock = SystemClock::continuing(None);
+        let (journal, epoch) = Journal::open(folder.path()).unwrap();
+        assert_eq!(epoch, 1);
+        let records = vec![Record::Scaled { n: 3 }, Record::Paused];
+        let first = journal
+            .append(&subject, clock.stamp(), Some("ana".into()), records.clone())
+            .await
+            .unwrap();
+        drop(journal);
+        let (journal, epoch) = Journal::open(folder.path()).unwrap();
+        assert_eq!(epoch, 2);
+        let entries = journal.records(&subject).unwrap();
+        let stored: Vec<Record> = entries.iter().map(|entry| entry.record.clone()).collect();
+        assert_eq!((entries[0].index, stored), (first, records));
+        assert_eq!(journal.subjects().unwrap(), vec![subject]);
+        assert_eq!(journal.newest().unwrap().unwrap().boot, clock.stamp().boot);
+    }
+
+    #[test]
+    fn a_journal_of_a_newer_build_is_refused_and_unchanged() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Journal::open(folder.path()).unwrap());
+        let connection = Connection::open(folder.path().join("journal.db")).unwrap();
+        connection.pragma_update(None, "user_version", SCHEMA + 1).unwrap();
+        drop(connection);
+        let error = Journal::open(folder.path()).unwrap_err();
+        assert!(matches!(error, JournalError::Newer { found } if found == SCHEMA + 1), "{error}");
+    }
+}
