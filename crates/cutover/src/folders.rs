@@ -82,6 +82,9 @@ impl Folders {
     pub(crate) fn binaries(&self) -> PathBuf {
         self.state.join("bin")
     }
+    pub(crate) fn proxy_state(&self) -> PathBuf {
+        self.state.join("proxy")
+    }
     pub(crate) fn proxy_socket(&self) -> PathBuf {
         self.run.join("proxy.sock")
     }

@@ -2,12 +2,48 @@
 
 use std::ffi::OsStr;
 
-use crate::failure::{Done, Failure};
+use crate::binary;
+use crate::failure::{Done, Failure, exit};
+use crate::folders::Folders;
+
+/// Keeps one local instance: `cutover keeper shop/r3.0`.
+pub(crate) const KEEPER: &str = "keeper";
+/// Keeps the proxy and its listening sockets.
+pub(crate) const PROXY_KEEPER: &str = "proxy-keeper";
+/// Is the proxy.
+pub(crate) const PROXY_SERVE: &str = "proxy-serve";
 
 /// Runs the hidden subcommand of this name, if it is one.
-pub(crate) fn dispatch(name: &OsStr, _argument: Option<&OsStr>) -> Option<Done> {
+pub(crate) fn dispatch(name: &OsStr, argument: Option<&OsStr>) -> Option<Done> {
     match name.to_str()? {
-        "keeper" | "proxy-keeper" | "proxy-serve" => Some(Err(Failure::usage("not in this build"))),
+        KEEPER => Some(keep_instance(argument)),
+        PROXY_KEEPER => Some(keep_proxy()),
+        PROXY_SERVE => Some(serve_proxy()),
         _ => None,
     }
+}
+
+fn keep_instance(_id: Option<&OsStr>) -> Done {
+    Err(Failure::usage("not in this build"))
+}
+
+fn keep_proxy() -> Done {
+    let folders = proxy_folders()?;
+    cutover_proxy::keep(&folders, &binary::own()?, &[PROXY_SERVE.into()])
+        .map_err(|error| Failure::internal("the proxy cannot be kept", &error))?;
+    Ok(exit::OK)
+}
+
+fn serve_proxy() -> Done {
+    cutover_proxy::serve(&proxy_folders()?)
+        .map_err(|error| Failure::internal("the proxy cannot serve", &error))?;
+    Ok(exit::OK)
+}
+
+fn proxy_folders() -> Result<cutover_proxy::Folders, Failure> {
+    let folders = Folders::from_env()?;
+    folders.prepare()?;
+    let state = folders.proxy_state();
+    cutover_files::private_folder(&state)?;
+    Ok(cutover_proxy::Folders { state, run: folders.run })
 }

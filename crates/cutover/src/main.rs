@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod daemon;
 mod demo;
+mod event_line;
 mod failure;
 mod folders;
 mod hidden;

@@ -142,12 +142,10 @@ fn a_daemon_of_another_protocol_is_named_with_the_way_out() {
             let Some(Ok(first)) = lines.next() else { continue };
             while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
             let body = r#"{"pid":1}"#;
-            write!(
-                &stream,
-                "HTTP/1.1 200 OK\r\nx-cutover-protocol: 99\r\nx-cutover-version: 9.9.9\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .unwrap();
+            let head = "HTTP/1.1 200 OK\r\nx-cutover-protocol: 99\r\nx-cutover-version: 9.9.9";
+            let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            // In one piece: the command leaves as soon as it has seen the head.
+            (&stream).write_all(answer.as_bytes()).unwrap();
             return first;
         }
     });
@@ -162,4 +160,21 @@ fn a_state_folder_others_can_write_is_refused() {
     std::fs::create_dir(world.state()).unwrap();
     std::fs::set_permissions(world.state(), std::fs::Permissions::from_mode(0o777)).unwrap();
     world.run("status").expect_code(4).complains("can be written by other users");
+}
+
+/// The proxy keeper is the hidden subcommand of the same binary: it serves before any app is there,
+/// and `proxy status` asks it without a daemon.
+#[test]
+fn the_proxy_runs_under_its_keeper_and_is_reached_without_a_daemon() {
+    let world = World::new();
+    world.run("proxy status").expect_code(10).says("no proxy runs");
+    let keeper = world.start("proxy-keeper");
+    wait_until("the proxy answers", || world.run("proxy status").code == Some(0));
+    let json = world.run("proxy status --json").expect_ok().json();
+    assert_eq!(json["apps"].as_object().unwrap().len(), 0);
+    assert!(world.daemon_pid().is_none());
+    let status = Command::new("kill").arg(keeper.child.id().to_string()).status().unwrap();
+    assert!(status.success());
+    keeper.wait().expect_ok();
+    assert_eq!(world.processes(), Vec::<u32>::new());
 }

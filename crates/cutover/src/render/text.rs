@@ -160,7 +160,7 @@ mod tests {
         for (index, kind) in events.iter().enumerate() {
             let mut whole = json!({"index": index, "at": 1_795_457_600_123_u64, "subject": "shop", "rollout": 12});
             whole.as_object_mut().unwrap().extend(kind.as_object().unwrap().clone());
-            let event: Event = serde_json::from_value(whole).unwrap();
+            let event = crate::event_line::read(whole.to_string().as_bytes()).unwrap();
             names.learn(&event);
             all.extend(plain(&event, &names));
         }

@@ -106,7 +106,7 @@ fn report(session: &Session, summary: &Summary) -> Result<(), Failure> {
 
 /// Follows it to its end, or until somebody does not want to wait any longer; true if somebody
 /// interrupted.
-async fn watch_to_end(
+pub(crate) async fn watch_to_end(
     session: &Session,
     watch: Watch,
     timeout: Option<Duration>,
