@@ -1,0 +1,147 @@
+//! The client of the proxy.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use cutover_core::dataplane::{AppState, DataPlaneState, Hello, Publication, Seconds};
+use cutover_core::id::Subject;
+use cutover_core::spec::Spec;
+use cutover_engine::ports::{DataPlane, DataPlaneError, PlatformError};
+use http::Method;
+use tokio::process::Command;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::connection::Connection;
+use super::listening;
+
+/// How long a proxy may take to come up.
+const COME_UP: Duration = Duration::from_secs(5);
+/// Between two looks whether it has.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The data plane behind a Unix socket; the calls are those of [`cutover_core::dataplane`].
+///
+/// Dropping it ends no proxy.
+#[derive(Debug)]
+pub struct ProxyClient {
+    connection: Connection,
+    program: PathBuf,
+    state: PathBuf,
+    /// Held by the one who starts the proxy.
+    start: tokio::sync::Mutex<()>,
+    /// Waits for each keeper that was started here, so that no zombie stays.
+    keepers: Mutex<JoinSet<()>>,
+}
+
+impl ProxyClient {
+    /// Calls over `control_socket`; where nothing answers, `program proxy-keeper` is started with
+    /// `CUTOVER_STATE=state`.
+    #[must_use]
+    pub fn new(control_socket: PathBuf, program: PathBuf, state: PathBuf) -> ProxyClient {
+        ProxyClient {
+            connection: Connection::to(control_socket),
+            program,
+            state,
+            start: tokio::sync::Mutex::new(()),
+            keepers: Mutex::new(JoinSet::new()),
+        }
+    }
+
+    async fn say_hello(&self, epoch: u32) -> Result<DataPlaneState, DataPlaneError> {
+        self.connection.call(Method::POST, "/v1/hello", Some(&Hello { epoch })).await
+    }
+
+    async fn get_state(&self) -> Result<DataPlaneState, DataPlaneError> {
+        self.connection.call(Method::GET, "/v1/state", None::<&()>).await
+    }
+
+    /// Starts the proxy's keeper. It makes a session of its own and outlives us; if one runs
+    /// already, it ends at once.
+    fn start_keeper(&self) -> std::io::Result<()> {
+        let folder = self.state.join("proxy");
+        cutover_files::private_folder(&folder).map_err(|error| error.source)?;
+        let log = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(folder.join("keeper.log"))?;
+        let mut keeper = Command::new(&self.program)
+            .arg("proxy-keeper")
+            .env("CUTOVER_STATE", &self.state)
+            // It is not part of an app, even if the daemon was started by one.
+            .env_remove(crate::local::MARK)
+            .env_remove("CUTOVER_INSTANCE")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let mut keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
+        while keepers.try_join_next().is_some() {}
+        keepers.spawn(async move {
+            // What it had to say is in its log.
+            let _ = keeper.wait().await;
+        });
+        Ok(())
+    }
+}
+
+impl DataPlane for ProxyClient {
+    async fn hello(&self, epoch: u32) -> Result<DataPlaneState, DataPlaneError> {
+        let _one = self.start.lock().await;
+        match self.say_hello(epoch).await {
+            Err(DataPlaneError::Unreachable(_)) => {}
+            answered => return answered,
+        }
+        self.start_keeper().map_err(|error| {
+            let program = self.program.display();
+            DataPlaneError::Unreachable(format!("cannot start {program}: {error}").into())
+        })?;
+        let deadline = Instant::now() + COME_UP;
+        loop {
+            match self.say_hello(epoch).await {
+                Err(DataPlaneError::Unreachable(cause)) if Instant::now() >= deadline => {
+                    let log = self.state.join("proxy/keeper.log");
+                    let said =
+                        format!("{cause}; its keeper may have said why in {}", log.display());
+                    return Err(DataPlaneError::Unreachable(said.into()));
+                }
+                Err(DataPlaneError::Unreachable(_)) => tokio::time::sleep(LOOK).await,
+                answered => return answered,
+            }
+        }
+    }
+
+    async fn state(&self) -> Result<DataPlaneState, DataPlaneError> {
+        self.get_state().await
+    }
+
+    async fn publish(
+        &self,
+        subject: &Subject,
+        publication: &Publication,
+    ) -> Result<AppState, DataPlaneError> {
+        let path = format!("/v1/apps/{subject}");
+        self.connection.call(Method::PUT, &path, Some(publication)).await
+    }
+
+    async fn remove(&self, subject: &Subject, epoch: u32) -> Result<(), DataPlaneError> {
+        let path = format!("/v1/apps/{subject}?epoch={epoch}");
+        self.connection.order(Method::DELETE, &path).await
+    }
+
+    async fn seconds(&self, subject: &Subject, after: u64) -> Result<Seconds, DataPlaneError> {
+        let path = format!("/v1/apps/{subject}/seconds?after={after}");
+        self.connection.call(Method::GET, &path, None::<&()>).await
+    }
+
+    async fn preflight(&self, subject: &Subject, spec: &Spec) -> Result<(), PlatformError> {
+        // A proxy that does not run holds no port, and is started later.
+        let state = self.get_state().await.ok();
+        listening::check(subject, spec, state.as_ref())
+    }
+}

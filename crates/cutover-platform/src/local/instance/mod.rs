@@ -1,0 +1,15 @@
+//! The life of one instance: one task that starts it, watches it, starts it again and stops it.
+
+mod board;
+mod detail;
+mod grip;
+mod leftovers;
+mod life;
+mod probe;
+mod start;
+mod survey;
+mod watch;
+
+pub(crate) use board::{Board, Entry, Status};
+pub(crate) use life::Life;
+pub(crate) use start::World;
