@@ -1,6 +1,5 @@
 //! The daemon: an engine behind HTTP on a Unix socket, for one user.
 
-mod clock;
 mod door;
 mod routes;
 mod run;

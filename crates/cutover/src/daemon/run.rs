@@ -7,18 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cutover_core::spec::PlatformKind;
-use cutover_engine::ports::Clock;
 use cutover_files::Lock;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::clock::BootClock;
 use super::door::{Door, Peer};
 use super::routes::Daemon;
 use super::{table, world};
 use crate::failure::{Done, Failure, exit};
 use crate::folders::{Folders, RUN, STATE};
-use crate::{binary, folders};
+use crate::{binary, folders, render};
 
 /// Requests under way get this long to end when the daemon stops.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -72,9 +70,8 @@ async fn serve(folders: &folders::Folders, say: &mut dyn io::Write) -> Done {
     // A daemon outlives the terminal it was started from.
     let mut hang_up = signal(SignalKind::hangup()).map_err(cannot("cannot watch signals"))?;
 
-    let clock = BootClock::new();
-    let since = clock.now();
-    let engine = world::open(folders, clock).await?;
+    let since = render::now();
+    let engine = world::open(folders).await?;
     let door = Door::open(&folders.socket()).map_err(cannot("cannot open the daemon's socket"))?;
     let daemon = Arc::new(Daemon {
         engine,
@@ -85,7 +82,7 @@ async fn serve(folders: &folders::Folders, say: &mut dyn io::Write) -> Done {
     writeln!(
         say,
         "{} cutover {} daemon, pid {}, on {}",
-        crate::render::time(since),
+        render::time(since),
         crate::cli::VERSION,
         std::process::id(),
         folders.socket().display()
@@ -112,10 +109,6 @@ async fn serve(folders: &folders::Folders, say: &mut dyn io::Write) -> Done {
     // The next daemon removes the file, too, but until then nobody should wait in vain on it.
     let _ = std::fs::remove_file(folders.socket());
     result.map_err(cannot("the daemon cannot serve"))?;
-    writeln!(say, "{} stopped; apps and the proxy run on", crate::render::time(daemon_now(since)))?;
+    writeln!(say, "{} stopped; apps and the proxy run on", render::time(render::now()))?;
     Ok(exit::OK)
-}
-
-fn daemon_now(since: cutover_core::units::At) -> cutover_core::units::At {
-    BootClock::new().now().max(since)
 }

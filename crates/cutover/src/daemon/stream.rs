@@ -88,7 +88,8 @@ impl Reader {
         let subject = self.wanted.subject.as_ref();
         // A journal that cannot be read ends the stream; the client comes back at its cursor.
         let page = self.daemon.engine.events(subject, self.last, PAGE).await.ok()?;
-        self.behind = page.len() >= PAGE;
+        // A short page may only be one with events left out that this build cannot read.
+        self.behind = !page.is_empty();
         for event in &page {
             self.take(event);
         }

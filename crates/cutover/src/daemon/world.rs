@@ -9,18 +9,18 @@ use cutover_core::release::Release;
 use cutover_core::spec::Spec;
 use cutover_core::units::At;
 use cutover_engine::Engine;
+use cutover_engine::clock::SystemClock;
 use cutover_engine::ports::{DataPlane, DataPlaneError, Platform, PlatformError, Seen};
 
-use super::clock::BootClock;
 use crate::failure::Failure;
 use crate::folders::Folders;
 
 /// The engine of this build.
-pub(crate) type World = Engine<Nowhere, Nowhere, BootClock>;
+pub(crate) type World = Engine<Nowhere, Nowhere, SystemClock>;
 
 /// Opens the journal and takes every app up where it was.
-pub(crate) async fn open(folders: &Folders, clock: BootClock) -> Result<World, Failure> {
-    Ok(Engine::start(&folders.state, Nowhere, Nowhere, clock).await?)
+pub(crate) async fn open(folders: &Folders) -> Result<World, Failure> {
+    Ok(Engine::start(&folders.state, Nowhere, Nowhere, SystemClock::continuing).await?)
 }
 
 /// Placeholder until the local platform and the proxy client are there.
