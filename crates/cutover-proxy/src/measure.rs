@@ -82,35 +82,21 @@ impl Measure {
 
     /// Ends the second of this number.
     pub(crate) fn finish(&self, number: u64) {
+        // Locked before the shards are emptied: a reader finds each request in one place.
+        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sum = Part::default();
         for shard in &self.shards {
             let part = std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner));
-            sum.none.add(&part.none);
-            for (release, part) in part.releases {
-                let sum = sum.releases.entry(release).or_default();
-                for (instance, counts) in part.instances {
-                    sum.instances.entry(instance).or_default().add(&counts);
-                }
-                match (&mut sum.latency, part.latency) {
-                    (Some(sum), Some(part)) => {
-                        // All have the same bounds, so nothing is out of range.
-                        let _ = sum.add(part);
-                    }
-                    (none @ None, part) => *none = part,
-                    (Some(_), None) => {}
-                }
-            }
+            sum.add(&part);
         }
-        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
         finished.add(&sum);
-        let releases = sum.releases.into_iter().map(|(id, part)| (id, part.measured())).collect();
-        finished.seconds.push_back(Second { number, releases, none: sum.none });
+        finished.seconds.push_back(sum.second(number));
         if finished.seconds.len() > KEPT {
             finished.seconds.pop_front();
         }
     }
 
-    /// The finished seconds after a cursor.
+    /// The finished seconds after a cursor, and the one that is going on.
     pub(crate) fn after(&self, cursor: u64, epoch: u64) -> Seconds {
         let finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
         let last = finished.seconds.back().map_or(0, |second| second.number);
@@ -123,8 +109,14 @@ impl Measure {
             .seconds
             .front()
             .is_some_and(|oldest| oldest.number > finished.first && cursor + 1 < oldest.number);
+        let mut open = Part::default();
+        for shard in &self.shards {
+            open.add(&shard.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        let number = finished.seconds.back().map_or(finished.first, |second| second.number + 1);
         Seconds {
             epoch,
+            open: Some(open.second(number)),
             cursor: seconds.last().map_or(from, |second| second.number),
             gap: is_foreign || is_forgotten,
             seconds,
@@ -136,6 +128,31 @@ impl Measure {
         let finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
         let instances = finished.sums.values().flatten();
         (instances.map(|(id, counts)| (*id, *counts)).collect(), finished.none)
+    }
+}
+
+impl Part {
+    fn add(&mut self, other: &Part) {
+        self.none.add(&other.none);
+        for (release, other) in &other.releases {
+            let sum = self.releases.entry(*release).or_default();
+            for (instance, counts) in &other.instances {
+                sum.instances.entry(*instance).or_default().add(counts);
+            }
+            match (&mut sum.latency, &other.latency) {
+                (Some(sum), Some(other)) => {
+                    // All have the same bounds, so nothing is out of range.
+                    let _ = sum.add(other);
+                }
+                (none @ None, other) => none.clone_from(other),
+                (Some(_), None) => {}
+            }
+        }
+    }
+
+    fn second(self, number: u64) -> Second {
+        let releases = self.releases.into_iter().map(|(id, part)| (id, part.measured())).collect();
+        Second { number, releases, none: self.none }
     }
 }
 
@@ -201,7 +218,11 @@ mod tests {
             }
         });
         measure.record(None, &one(), None);
-        assert!(measure.after(0, 1).seconds.is_empty(), "only finished seconds are told");
+        let early = measure.after(0, 1);
+        assert!(early.seconds.is_empty(), "only finished seconds are there");
+        let open = early.open.unwrap();
+        assert_eq!((open.number, open.none.requests), (5, 1));
+        assert_eq!(open.releases[&id.release].instances[&id].requests, 4000);
         measure.finish(5);
         let read = measure.after(0, 1);
         assert_eq!((read.cursor, read.gap, read.seconds.len()), (5, false, 1));

@@ -1,0 +1,17 @@
+//! The proxy with real processes and sockets.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "what supports the tests may fail them, and show the proxy's log"
+)]
+
+mod control;
+mod drain;
+mod hold;
+mod keeper;
+mod retry;
+mod routing;
+mod streams;
+mod support;

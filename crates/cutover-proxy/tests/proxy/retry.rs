@@ -1,0 +1,127 @@
+//! Instances that refuse, close or die: what is sent again, and how it is counted.
+
+use crate::support::client::{User, get};
+use crate::support::instance::Instance;
+use crate::support::{Proxy, even, free, split, until};
+use cutover_core::plan::Sticky;
+
+#[test]
+fn a_refused_connection_is_tried_elsewhere_also_for_a_post_with_a_body() {
+    let mut proxy = Proxy::start();
+    let one = Instance::start("one");
+    proxy.publish(even(&[("r1.0", one.address), ("r1.1", free())]));
+    let user = User::connect(proxy.listen);
+    for _ in 0..30 {
+        user.send("POST /size HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n12345");
+        assert_eq!(user.read().unwrap().text(), "5");
+    }
+    assert_eq!(one.seen().len(), 30, "each exactly once");
+    let (all, _) = proxy.count_to(30);
+    // Passed over for a second after each refusal, so that it is seldom asked.
+    assert!((1..=4).contains(&all.retried), "{all:?}");
+    assert_eq!(all.failed, 0);
+}
+
+#[test]
+fn the_only_instance_of_a_side_is_replaced_by_the_other_side() {
+    let mut proxy = Proxy::start();
+    let one = Instance::start("one");
+    let serving = [("r1.0", one.address), ("r2.0", free())];
+    proxy.publish(split(500, Sticky::No, &serving));
+    let user = User::connect(proxy.listen);
+    for _ in 0..100 {
+        assert_eq!(user.get("/").text(), "one");
+    }
+    assert_eq!(proxy.count_to(100).0.retried, 50);
+}
+
+#[test]
+fn nobody_reachable_is_a_502_that_says_so() {
+    let mut proxy = Proxy::start();
+    proxy.publish(even(&[("r1.0", free())]));
+    let answer = get(proxy.listen, "/");
+    assert_eq!((answer.status, answer.header("server")), (502, Some("cutover")));
+    assert!(answer.text().contains("connection to the instance refused"), "{}", answer.text());
+    let (all, _) = proxy.count_to(1);
+    assert_eq!((all.failed, all.lost, all.errors, all.retried), (1, 0, 0, 1));
+}
+
+#[test]
+fn what_may_have_arrived_is_never_sent_twice() {
+    let mut proxy = Proxy::start();
+    let one = Instance::start("one");
+    proxy.publish(even(&[("r1.0", one.address)]));
+    let user = User::connect(proxy.listen);
+    // First on a new connection, then on one that was used.
+    for method in ["POST", "GET"] {
+        assert_eq!(user.request(method, "/broken", "content-length: 0\r\n").unwrap().status, 502);
+        assert_eq!(user.get("/").status, 200);
+        let before = one.seen().len();
+        assert_eq!(user.request("POST", "/broken", "content-length: 0\r\n").unwrap().status, 502);
+        assert_eq!(one.seen().len(), before + 1);
+    }
+    let (all, _) = proxy.count_to(6);
+    assert_eq!((all.failed, all.lost, all.retried), (4, 0, 0));
+}
+
+#[test]
+fn connections_that_an_idle_instance_closed_fail_nobody() {
+    let mut proxy = Proxy::start();
+    let one = Instance::start("one");
+    proxy.publish(even(&[("r1.0", one.address)]));
+    let user = User::connect(proxy.listen);
+    for number in 0..300 {
+        match number % 3 {
+            // The instance ends the connection right behind its answer, without saying so before.
+            0 => assert_eq!(user.get("/then-close").status, 200),
+            1 => {
+                user.send("POST /size HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n12345");
+                let answer = user.read().unwrap();
+                assert_eq!((answer.status, answer.text().as_str()), (200, "5"));
+                one.close_connections();
+            }
+            _ => assert_eq!(user.get("/").status, 200),
+        }
+    }
+    assert_eq!(proxy.count_to(300).0.failed, 0);
+    assert_eq!(one.seen().iter().filter(|seen| seen.method == "POST").count(), 100);
+}
+
+#[test]
+fn requests_inside_a_process_that_dies_are_lost_not_failed() {
+    let mut proxy = Proxy::start();
+    let one = Instance::start("one");
+    proxy.publish(even(&[("r1.0", one.address)]));
+    let users = ["/wait", "/half"].map(|path| {
+        let user = User::connect(proxy.listen);
+        user.send(&format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n"));
+        user
+    });
+    until("both are inside", || one.seen().len() == 2);
+    one.die();
+    assert_eq!(users[0].read().unwrap().status, 502);
+    assert!(users[1].read().is_err());
+    let (all, _) = proxy.count_to(2);
+    assert_eq!((all.lost, all.failed), (2, 0));
+}
+
+#[test]
+fn the_apps_own_errors_and_users_who_leave_are_told_apart() {
+    let mut proxy = Proxy::start();
+    let one = Instance::start("one");
+    proxy.publish(even(&[("r1.0", one.address)]));
+    let answer = get(proxy.listen, "/error");
+    assert_eq!((answer.status, answer.text().as_str()), (503, "the app's own"));
+    for path in ["/wait", "/half"] {
+        let user = User::connect(proxy.listen);
+        user.send(&format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n"));
+        until("it is inside", || {
+            proxy.requests_in("r1.0") == 1
+                && one.seen().last().is_some_and(|seen| seen.path == path)
+        });
+        drop(user);
+        until("it has left", || proxy.requests_in("r1.0") == 0);
+    }
+    let (all, _) = proxy.count_to(3);
+    assert_eq!((all.errors, all.failed, all.lost), (1, 0, 0));
+}

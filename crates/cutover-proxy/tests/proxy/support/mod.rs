@@ -1,0 +1,235 @@
+//! Real processes and sockets for the tests: a proxy under its keeper, instances, users.
+
+pub(crate) mod client;
+pub(crate) mod instance;
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use cutover_core::dataplane::{
+    AppState, Counters, DataPlaneState, Frontend, Publication, Refusal, Seconds, WhileDown,
+};
+use cutover_core::id::{InstanceId, ReleaseId};
+use cutover_core::plan::Sticky;
+use cutover_core::table::{Deal, Generation, Table};
+use cutover_core::units::{Share, Span};
+use cutover_proxy::Folders;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::de::DeserializeOwned;
+
+use client::{Answer, exchange};
+
+/// Waits for a condition; the name says for which when it never comes.
+pub(crate) fn until(what: &str, mut is_true: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !is_true() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// An address where nobody listens.
+pub(crate) fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+pub(crate) fn id(text: &str) -> InstanceId {
+    text.parse().unwrap()
+}
+
+/// A proxy under its keeper, in folders of its own.
+pub(crate) struct Proxy {
+    _folder: tempfile::TempDir,
+    pub(crate) folders: Folders,
+    keeper: Option<Child>,
+    pub(crate) listen: SocketAddr,
+    seq: u32,
+}
+
+impl Proxy {
+    pub(crate) fn start() -> Proxy {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders { state: folder.path().join("s"), run: folder.path().join("r") };
+        let mut proxy = Proxy { _folder: folder, folders, keeper: None, listen: free(), seq: 0 };
+        proxy.start_keeper();
+        proxy
+    }
+
+    pub(crate) fn start_keeper(&mut self) {
+        self.keeper = Some(self.spawn("keep"));
+        until("the proxy answers", || self.try_state().is_some());
+    }
+
+    pub(crate) fn spawn(&self, role: &str) -> Child {
+        Command::new(PathBuf::from(env!("CARGO_BIN_EXE_cutover-proxy-under-test")))
+            .arg(role)
+            .args([&self.folders.state, &self.folders.run])
+            .spawn()
+            .unwrap()
+    }
+
+    pub(crate) fn call(&self, method: &str, path: &str, body: &str) -> Answer {
+        let stream = UnixStream::connect(self.folders.control_socket()).unwrap();
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        exchange(&stream, request.as_bytes()).unwrap()
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> T {
+        let answer = self.call("GET", path, "");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    pub(crate) fn try_state(&self) -> Option<DataPlaneState> {
+        let stream = UnixStream::connect(self.folders.control_socket()).ok()?;
+        let answer = exchange(&stream, b"GET /v1/state HTTP/1.1\r\nhost: x\r\n\r\n").ok()?;
+        serde_json::from_slice(&answer.body).ok()
+    }
+
+    pub(crate) fn state(&self) -> DataPlaneState {
+        self.get("/v1/state")
+    }
+
+    pub(crate) fn app(&self) -> AppState {
+        self.state().apps.remove(&"shop".parse().unwrap()).expect("the app is in force")
+    }
+
+    pub(crate) fn requests_in(&self, instance: &str) -> u32 {
+        self.app().in_flight.get(&id(instance)).map_or(0, |inside| inside.requests)
+    }
+
+    pub(crate) fn upgraded_in(&self, instance: &str) -> u32 {
+        self.app().in_flight.get(&id(instance)).map_or(0, |inside| inside.upgraded)
+    }
+
+    pub(crate) fn seconds(&self, after: u64) -> Seconds {
+        self.get(&format!("/v1/apps/shop/seconds?after={after}"))
+    }
+
+    /// The sum of all finished seconds: of all instances, and of requests that none got.
+    pub(crate) fn counted(&self) -> (Counters, Counters) {
+        let (mut all, mut none) = (Counters::default(), Counters::default());
+        for second in self.seconds(0).seconds {
+            none.add(&second.none);
+            for measured in second.releases.values() {
+                measured.instances.values().for_each(|counts| all.add(counts));
+            }
+        }
+        (all, none)
+    }
+
+    /// Waits until that many requests are counted, and returns the sums.
+    pub(crate) fn count_to(&self, requests: u64) -> (Counters, Counters) {
+        until("all requests are counted", || {
+            let (all, none) = self.counted();
+            all.requests + none.requests >= requests
+        });
+        let counted = self.counted();
+        assert_eq!(counted.0.requests + counted.1.requests, requests, "no more than that");
+        counted
+    }
+
+    pub(crate) fn frontend(&self) -> Frontend {
+        Frontend {
+            listen: self.listen,
+            preview: "127.0.0.1:0".parse().unwrap(),
+            host: None,
+            path: None,
+            while_down: WhileDown::Hold,
+            hold_limit: Span::secs(20),
+            hold_most: 100,
+            drain_upgraded: Span::secs(20),
+            drain_requests: Span::secs(20),
+        }
+    }
+
+    pub(crate) fn publish(&mut self, table: Table) -> AppState {
+        self.publish_with(self.frontend(), table)
+    }
+
+    pub(crate) fn publish_with(&mut self, frontend: Frontend, table: Table) -> AppState {
+        self.put("shop", frontend, table).unwrap_or_else(|refusal| panic!("{refusal}"))
+    }
+
+    pub(crate) fn put(
+        &mut self,
+        subject: &str,
+        frontend: Frontend,
+        table: Table,
+    ) -> Result<AppState, Refusal> {
+        self.seq += 1;
+        let generation = Generation { epoch: 1, seq: self.seq };
+        self.put_generation(subject, Publication { generation, frontend, table }).1
+    }
+
+    pub(crate) fn put_generation(
+        &self,
+        subject: &str,
+        publication: Publication,
+    ) -> (u16, Result<AppState, Refusal>) {
+        let body = serde_json::to_string(&publication).unwrap();
+        let answer = self.call("PUT", &format!("/v1/apps/{subject}"), &body);
+        let result = match answer.status {
+            200 => Ok(serde_json::from_slice(&answer.body).unwrap()),
+            _ => Err(serde_json::from_slice(&answer.body).unwrap()),
+        };
+        (answer.status, result)
+    }
+
+    pub(crate) fn kill_proxy(&self) {
+        signal(self.state().pid, Signal::KILL);
+    }
+
+    pub(crate) fn kill_keeper(&mut self) {
+        let mut keeper = self.keeper.take().unwrap();
+        keeper.kill().unwrap();
+        keeper.wait().unwrap();
+    }
+
+    /// Tells the keeper to end, and waits for it.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut keeper) = self.keeper.take() {
+            signal(keeper.id(), Signal::TERM);
+            keeper.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // A test that failed without a keeper leaves the proxy alone.
+        let orphan = self.keeper.is_none().then(|| self.try_state()).flatten();
+        if let Some(state) = orphan {
+            signal(state.pid, Signal::KILL);
+        }
+        self.stop();
+        if std::thread::panicking() {
+            eprintln!("log: {:?}", std::fs::read_to_string(self.folders.log()));
+        }
+    }
+}
+
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// Evenly over these.
+pub(crate) fn even(serving: &[(&str, SocketAddr)]) -> Table {
+    let serving = serving.iter().map(|(name, address)| (id(name), *address)).collect();
+    Table { deal: Deal::Even, serving, ..Table::default() }
+}
+
+/// This many thousandths to release 2, which users move to; the rest to release 1.
+pub(crate) fn split(share: u32, sticky: Sticky, serving: &[(&str, SocketAddr)]) -> Table {
+    let favoured = ReleaseId(2);
+    let share = Share::from_permille(share);
+    let shares = [(ReleaseId(1), share.rest()), (favoured, share)].into();
+    Table { deal: Deal::Split { shares, sticky, favoured }, ..even(serving) }
+}
