@@ -23,8 +23,12 @@ pub(crate) fn dispatch(name: &OsStr, argument: Option<&OsStr>) -> Option<Done> {
     }
 }
 
-fn keep_instance(_id: Option<&OsStr>) -> Done {
-    Err(Failure::usage("not in this build"))
+fn keep_instance(id: Option<&OsStr>) -> Done {
+    let id = id.and_then(OsStr::to_str);
+    let id = id.ok_or_else(|| Failure::usage("a keeper needs the id of its instance"))?;
+    cutover_platform::keep(&Folders::from_env()?.state, id)
+        .map_err(|error| Failure::internal(format!("{id} cannot be kept"), &error))?;
+    Ok(exit::OK)
 }
 
 fn keep_proxy() -> Done {

@@ -110,7 +110,7 @@ fn instance_line(
     if one.exits > 0 {
         text.push_str(&format!("  exits {}", one.exits));
     }
-    if let Some(detail) = &one.detail {
+    if let Some(detail) = one.detail.as_ref().filter(|detail| *detail != state) {
         text.push_str(&format!("  {detail}"));
     }
     text

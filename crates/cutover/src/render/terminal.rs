@@ -54,6 +54,7 @@ impl Terminal {
                 // A detail may have several lines; one instance has one.
                 let detail = detail.as_deref().and_then(|text| text.lines().next()).unwrap_or("");
                 let word = state_word(*state);
+                let detail = if detail == word { "" } else { detail };
                 bar.set_message(format!("{name:<10}  {word:<9}  {address:<21}  {detail}"));
                 if state.is_none() {
                     bar.finish_and_clear();

@@ -28,7 +28,8 @@ pub(crate) fn lines(event: &Event, names: &Names) -> Vec<String> {
             if let Some(address) = address {
                 text.push_str(&format!("  {address}"));
             }
-            if let Some(detail) = detail {
+            // Some states have nothing more to say than themselves.
+            if let Some(detail) = detail.as_ref().filter(|text| *text != state_word(*state)) {
                 text.push_str(&format!("  {detail}"));
             }
             text.lines().map(str::to_owned).collect()
