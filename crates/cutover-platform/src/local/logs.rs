@@ -10,6 +10,9 @@ use super::secrets::Known;
 
 /// So much is read first; most wishes end there.
 const FIRST_READ: u64 = 64 * 1024;
+/// Times of files lag behind the clock by up to a tick of the kernel; in milliseconds. Attempts are
+/// further apart.
+const COARSE: u128 = 100;
 
 /// The last `lines` lines, oldest first, secrets scrubbed.
 pub(crate) fn tail(folder: &Folder, lines: usize) -> io::Result<Vec<String>> {
@@ -28,7 +31,7 @@ pub(crate) fn tail(folder: &Folder, lines: usize) -> io::Result<Vec<String>> {
 pub(crate) fn last_line(folder: &Folder, since: u64) -> Option<String> {
     let said = std::fs::metadata(folder.log()).ok()?.modified().ok()?;
     let said = said.duration_since(UNIX_EPOCH).ok()?.as_millis();
-    if said < u128::from(since) {
+    if said + COARSE < u128::from(since) {
         return None;
     }
     let line = tail(folder, 5).ok()?.into_iter().rev().find(|line| !line.trim().is_empty())?;

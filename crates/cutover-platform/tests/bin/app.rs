@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
@@ -28,6 +29,20 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             std::thread::sleep(Duration::from_millis(argument(1).parse()?));
             serve("200 OK", "")?;
         }
+        // Listens, and never answers.
+        "mute" => {
+            let port: u16 = std::env::var("PORT")?.parse()?;
+            let _listener = TcpListener::bind(("127.0.0.1", port))?;
+            loop {
+                std::thread::park();
+            }
+        }
+        // Does nothing, for ever.
+        "work" => loop {
+            std::thread::park();
+        },
+        // The control socket of a proxy that knows only one answer.
+        "proxy-keeper" => proxy()?,
         // Prints something and returns a code at once.
         "exit" => {
             say(argument(2))?;
@@ -85,6 +100,28 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         other => return Err(format!("unknown mode {other:?}").into()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn proxy() -> Result<(), Box<dyn Error>> {
+    let state = std::env::var("CUTOVER_STATE")?;
+    // Slow to come up, so that somebody has to wait for it.
+    std::thread::sleep(Duration::from_millis(100));
+    let listener = UnixListener::bind(format!("{state}/control.sock"))?;
+    let body = format!(r#"{{"pid":{},"epoch":7,"apps":{{}}}}"#, std::process::id());
+    for stream in listener.incoming() {
+        let mut stream = stream?;
+        let mut head = BufReader::new(stream.try_clone()?);
+        let mut line = String::new();
+        while head.read_line(&mut line)? > 2 {
+            line.clear();
+        }
+        let length = body.len();
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )?;
+    }
+    Ok(())
 }
 
 fn say(line: &str) -> io::Result<()> {
