@@ -226,7 +226,7 @@ impl World {
         for (id, instance) in &seen.instances {
             if instance.state != State::Stopping && !desired.instances.contains(id) {
                 self.tell(|| format!("stop {id}"));
-                self.may_stop(*id)?;
+                self.may_stop(*id, seen)?;
                 self.stop(*id);
                 self.survive()?;
             }

@@ -21,13 +21,16 @@
 //! | I16 | a release that was turned back and relieved gets no traffic again |
 //! | I17 | a release that exited while it had to settle does not succeed |
 //! | I18 | a release that is never ready does not succeed |
-//! | I19 | a crash loop turns back at once, unless the spec asks a person |
+//! | I19 | a crash loop or a failed hook turns back at once, unless the spec asks a person |
 //! | I20 | only what the goal names is started; a standby never |
 //! | I21 | while nobody is ready, running instances that serve go on serving |
+//! | I22 | every candidate instance has the plan's patience, however long it exists |
+//! | I23 | no ready instance is stopped while a broken one beside it stays |
+//! | I24 | a table is well-formed: shares sum to full, and whoever has one serves |
 
 use std::time::Duration;
 
-use cutover_core::app::{Phase, Rollout};
+use cutover_core::app::{HookState, Phase, Rollout};
 use cutover_core::goal::{Goal, GoalRoute, goal};
 use cutover_core::id::{InstanceId, ReleaseId};
 use cutover_core::observed::{Instance, Observed, State};
@@ -85,6 +88,13 @@ impl World {
                 }
             }
             Record::AbortRequested { .. } => self.aborted = true,
+            Record::TurnedBack(Why::NotReady) => {
+                let rollout = self.app.live();
+                let patience = |r: &Rollout| r.plan.patience.lost.min(r.plan.patience.ready);
+                if rollout.is_some_and(|r| self.now < r.begun + patience(r)) {
+                    return broken("I22 turned back for an instance that was given no time");
+                }
+            }
             Record::Finished(outcome) => {
                 self.outcomes.push(*outcome);
                 if *outcome == Outcome::Succeeded {
@@ -138,6 +148,13 @@ impl World {
         let exits = exits.flat_map(|(_, i)| &i.exits).filter(|at| **at >= rollout.begun).count();
         if plan.on_failure == OnFailure::Rollback && exits >= plan.patience.exits as usize {
             return broken("I19 a crash loop, and still going forward");
+        }
+        let hook_failed = rollout.hooks.iter().any(|((stage, _), state)| {
+            let here = matches!(rollout.phase, Phase::Forward(now) if now.stage == *stage);
+            here && matches!(state, HookState::Done { ok: false } | HookState::Lost)
+        });
+        if plan.on_failure == OnFailure::Rollback && hook_failed {
+            return broken("I19 a failed hook, and still going forward");
         }
         Ok(())
     }
@@ -207,6 +224,16 @@ impl World {
         if never && given && table.is_held() && seen.instances.iter().any(serves_on) {
             return broken("I21 the last running servers are taken off");
         }
+        if let Deal::Split { shares, .. } = &table.deal {
+            let sum: u32 = shares.values().map(|share| share.permille()).sum();
+            let served = |release: &ReleaseId| table.serving.keys().any(|i| i.release == *release);
+            if sum != 1000
+                || !shares.keys().all(served)
+                || shares.values().any(|s| *s == Share::ZERO)
+            {
+                return broken(format!("I24 shares {shares:?} do not fit their servers"));
+            }
+        }
         if let Some((candidate, aside)) = goal.aside
             && aside != Aside::Nothing
             && table.share(candidate) > newest.share(candidate)
@@ -216,7 +243,7 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn may_stop(&self, id: InstanceId) -> Check {
+    pub(crate) fn may_stop(&self, id: InstanceId, seen: &Observed) -> Check {
         let Some(real) = self.instances.get(&id) else {
             return Ok(());
         };
@@ -229,6 +256,15 @@ impl World {
         if real.seen.in_flight > 0 && !past {
             let inside = real.seen.in_flight;
             return broken(format!("I1 {id} is stopped with {inside} requests inside"));
+        }
+        let goal = goal(&self.app, self.now);
+        let good = |(other, instance): &(&InstanceId, &Instance)| {
+            let flapping = instance.state == State::Unready && seen.routed(**other);
+            other.release == id.release && (instance.state == State::Ready || flapping)
+        };
+        let good = count(seen.instances.iter().filter(good));
+        if real.seen.state == State::Ready && good <= goal.want(id.release) {
+            return broken(format!("I23 {id} is ready and stopped, a broken one stays"));
         }
         Ok(())
     }
@@ -268,12 +304,15 @@ impl World {
             return broken(format!("I9 the flag is at {} while {id} serves", self.flag));
         }
         let goal = goal(&self.app, self.now);
-        if !self.scenario.clean || goal.prefer.is_none() {
+        let first = self.app.live().is_some_and(|rollout| rollout.plan.before.is_none());
+        if !self.scenario.clean || goal.prefer.is_none() || first {
             return Ok(());
         }
         let at_rest = self.app.live().is_none();
         let floor = if at_rest { goal.n } else { goal.budget.bounds(goal.n).floor };
-        if goal.budget.downtime == Downtime::Allowed {
+        // Who forces an abort gives up the servers that stable cannot replace yet.
+        let forced = self.app.rollout.as_ref().is_some_and(|rollout| rollout.force);
+        if goal.budget.downtime == Downtime::Allowed || forced {
             return Ok(());
         }
         let ready = |id: &&InstanceId| {

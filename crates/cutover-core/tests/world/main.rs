@@ -47,8 +47,8 @@ struct Tally {
     outcomes: BTreeMap<String, u32>,
     rollouts: usize,
     published: u32,
-    /// Per promise: how often broken, by which seed first, and how.
-    broken: BTreeMap<String, (u32, u64, String)>,
+    /// Per promise: by which seeds it was broken, and how by the first of them.
+    broken: BTreeMap<String, (Vec<u64>, String)>,
 }
 
 impl Tally {
@@ -68,8 +68,8 @@ impl Tally {
             Err(what) => (what, String::new()),
         };
         let key = what.split_whitespace().next().unwrap_or_default().to_owned();
-        let entry = self.broken.entry(key).or_insert((0, seed, format!("{what}\n  {told}")));
-        entry.0 += 1;
+        let entry = self.broken.entry(key).or_insert((vec![], format!("{what}\n  {told}")));
+        entry.0.push(seed);
     }
     fn merge(&mut self, other: Tally) {
         for (outcome, times) in other.outcomes {
@@ -77,9 +77,9 @@ impl Tally {
         }
         self.rollouts += other.rollouts;
         self.published += other.published;
-        for (key, (times, seed, told)) in other.broken {
-            let entry = self.broken.entry(key).or_insert((0, seed, told));
-            entry.0 += times;
+        for (key, (seeds, told)) in other.broken {
+            let entry = self.broken.entry(key).or_insert((vec![], told));
+            entry.0.extend(seeds);
         }
     }
     fn has(&self, outcome: &Outcome) -> bool {
@@ -95,7 +95,8 @@ fn number(name: &str) -> Option<u64> {
 fn worlds_keep_their_promises() {
     if let Some(seed) = number("CUTOVER_SEED") {
         let Ending { broken, world } = run(seed, true).unwrap();
-        println!("{}\n{}", world.trace().join("\n"), world.told());
+        let scenario = scenario(seed).unwrap();
+        println!("{}\n{}\n{}", scenario.told(), world.trace().join("\n"), world.told());
         assert_eq!(broken, None);
         return;
     }
@@ -120,8 +121,10 @@ fn worlds_keep_their_promises() {
     });
     println!("{worlds} worlds, {} rollouts, {} tables", tally.rollouts, tally.published);
     println!("{:?}", tally.outcomes);
-    for (times, seed, told) in tally.broken.values() {
-        println!("BROKEN in {times} worlds, such as {told}");
+    for (seeds, told) in tally.broken.values() {
+        let (times, some) = (seeds.len(), &seeds[..seeds.len().min(10)]);
+        println!("BROKEN in {times} worlds, such as {some:?}; one of them: {told}");
+        let seed = some[0];
         println!(
             "trace: CUTOVER_SEED={seed} cargo test -p cutover-core --test world -- --nocapture\n"
         );

@@ -144,7 +144,7 @@ fn spec(dice: &mut Dice, n: Count, clean: bool) -> Result<Spec, String> {
 
 fn weather(dice: &mut Dice, n: Count, clean: bool) -> ([Behaviour; 3], Judging, Faults) {
     use Behaviour::{CrashLoop, Degraded, Fading, Flappy, Good, NeverReady};
-    let mut some = |dice: &mut Dice| {
+    let some = |dice: &mut Dice| {
         dice.pick(&[NeverReady, CrashLoop, Flappy, Fading, Good, Good, Good, Good, Good])
             .unwrap_or(Good)
     };
@@ -177,6 +177,7 @@ fn people(dice: &mut Dice, scenario: &mut Scenario) {
     };
     let ops = &mut scenario.ops;
     let first = pattern(dice);
+    scenario.spec.pattern = first;
     if scenario.has_rest {
         ops.push((At(1000), deploy(first, 2, false)));
     } else {

@@ -64,6 +64,7 @@ impl World {
             && faults.stray_exit == 0
             && calm
             && self.begun == 1
+            && self.app.rollout.as_ref().is_some_and(|rollout| rollout.plan.promotes())
             && !outcomes.iter().all(expected)
         {
             return broken(format!("I14 a degraded stable blocked the fix: {outcomes:?}"));
