@@ -10,6 +10,11 @@ fn served(world: &World) -> Option<String> {
     answer.header("x-version").map(str::to_owned)
 }
 
+/// The events that a command printed.
+fn events(ran: &harness::Ran) -> Vec<serde_json::Value> {
+    ran.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
 #[test]
 fn two_versions_go_live_one_after_the_other_and_back() {
     let world = World::new();
@@ -55,11 +60,52 @@ fn the_daemon_may_die_in_the_middle_and_the_command_still_sees_the_end() {
     world.spec().write();
     world.deploy("v1").expect_ok();
     world.spec().env("CUTOVER_DEMO_READY_AFTER", "1s").write();
-    let deploy = world.start("deploy v2");
-    wait_until("a new instance starts", || deploy.stderr().contains("v2.0  starting"));
+    let deploy = world.start("deploy v2 --output ndjson");
+    wait_until("a new instance starts", || deploy.stdout().contains(r#""instance":"r2.0""#));
     world.kill_daemon();
-    deploy.wait().expect_ok().says("shop v2 is live (was v1)");
+    let ran = deploy.wait().expect_ok();
+    let indices: Vec<u64> = events(&ran).iter().filter_map(|one| one["index"].as_u64()).collect();
+    assert!(indices.is_sorted_by(|one, next| one < next), "none twice: {indices:?}");
+    assert_eq!(events(&ran).last().unwrap()["type"], "rollout-finished");
     assert_eq!(served(&world).as_deref(), Some("v2"));
+}
+
+#[test]
+fn a_stopped_daemon_leaves_apps_and_traffic_alone() {
+    let world = World::new();
+    world.spec().write();
+    world.deploy("v1").expect_ok();
+    let before = world.run("status --json").expect_ok().json()["apps"][0]["instances"].clone();
+    world.run("daemon stop").expect_ok().says("shop runs on: 2 instances");
+    assert_eq!(served(&world).as_deref(), Some("v1"));
+    world.run("proxy status").expect_ok().says("shop  127.0.0.1:");
+    let after = world.run("status --json").expect_ok().json()["apps"][0]["instances"].clone();
+    let addresses = |apps: &serde_json::Value| -> Vec<String> {
+        apps.as_array().unwrap().iter().map(|one| one["address"].to_string()).collect()
+    };
+    assert_eq!(addresses(&before), addresses(&after), "the same instances, not new ones");
+}
+
+#[test]
+fn people_pause_promote_and_scale() {
+    let world = World::new();
+    world
+        .spec()
+        .pattern("blue-green")
+        .more("patterns: { blue-green: { approve: true, soak: 0s, keep: 0s } }")
+        .write();
+    world.deploy("v1").expect_ok();
+    let deploy = world.start("deploy v2");
+    wait_until("it asks", || deploy.stderr().contains("waits for your approval: cutover promote"));
+    world.run("status").expect_ok().says("waits for you");
+    world.deploy("v3").expect_code(8);
+    assert_eq!(served(&world).as_deref(), Some("v1"));
+    world.run("promote").expect_ok().says("goes on");
+    deploy.wait().expect_ok().says("shop v2 is live (was v1)");
+    world.run("scale 3").expect_ok().says("shop: 2 → 3 instances");
+    wait_until("three are ready", || {
+        world.run("status").stdout.contains("v2 live  3/3 ready (scaled)")
+    });
 }
 
 #[test]
@@ -96,18 +142,16 @@ fn events_can_be_read_again_from_an_index_on() {
     let world = World::new();
     world.spec().n(1).write();
     let live = world.deploy("v1 --output ndjson").expect_ok();
-    let lines = |ran: &harness::Ran| -> Vec<serde_json::Value> {
-        ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    };
-    let live = lines(&live);
+    let live = events(&live);
     assert_eq!(live[0]["type"], "rollout-begun");
     assert_eq!(live.last().unwrap()["type"], "rollout-finished");
     let middle = live[live.len() / 2]["index"].as_u64().unwrap();
-    let stored = lines(&world.run(&format!("events --after {middle} --output ndjson")).expect_ok());
+    let stored =
+        events(&world.run(&format!("events --after {middle} --output ndjson")).expect_ok());
     // Events of the kind `routed` are left out: cutover-core cannot read them back from the log
     // (a map keyed by numbers inside a tagged enum).
-    let indices = |events: &[serde_json::Value]| -> Vec<u64> {
-        let told = events.iter().filter(|event| event["type"] != "routed");
+    let indices = |all: &[serde_json::Value]| -> Vec<u64> {
+        let told = all.iter().filter(|event| event["type"] != "routed");
         told.filter_map(|event| event["index"].as_u64()).collect()
     };
     let (after, again) = (indices(&live[live.len() / 2 + 1..]), indices(&stored));

@@ -125,6 +125,8 @@ impl Down {
         }
         let client = session.client().await?;
         let app = session.known(&client).await?;
+        let n = app.instances.len();
+        session.confirm(&format!("stop {} ({n} instances) and free its port?", app.subject))?;
         let acted = act(&client, &app, Action::Down).await?;
         wait_until_gone(&client, &app).await?;
         say(&session, &acted, &format!("{} is down; its port is free", app.subject))

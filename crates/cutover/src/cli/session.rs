@@ -1,6 +1,6 @@
 //! What every command has at hand: flags, folders, the daemon, the app it is about.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use cutover_core::id::{AppName, Environment, Subject};
 use cutover_engine::api::AppStatus;
@@ -107,6 +107,24 @@ impl Session {
     /// The result as one JSON object.
     pub(crate) fn print_json(&self, value: &impl Serialize) -> Result<(), Failure> {
         self.print(&render::json(value)?)
+    }
+
+    /// Asks a person, if one is there; scripts and `--yes` mean what they say.
+    pub(super) fn confirm(&self, question: &str) -> Result<(), Failure> {
+        if self.common.yes || !io::stdin().is_terminal() {
+            return Ok(());
+        }
+        let declined = |message: &str| Err(Failure::usage(message).unchanged("nothing was done"));
+        if self.common.no_input {
+            return declined("this needs a yes").map_err(|failure| failure.help("add --yes"));
+        }
+        write!(io::stderr(), "{question} [y/N] ")?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        match answer.trim() {
+            "y" | "Y" | "yes" => Ok(()),
+            _ => declined("not confirmed"),
+        }
     }
 
     /// A line beside the result.
