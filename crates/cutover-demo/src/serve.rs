@@ -25,9 +25,9 @@ use crate::{complain, say, sleeper};
 const GRACE: Duration = Duration::from_millis(4500);
 
 /// Runs the program to its end.
-pub(crate) async fn run(args: Args) -> io::Result<ExitCode> {
+pub(crate) async fn run(args: Args, words: &[&str]) -> io::Result<ExitCode> {
     let mut signals = Signals::new(args.ignore_term)?;
-    let _sleeper = if args.fork { Some(sleeper::start()?) } else { None };
+    let _sleeper = if args.fork { Some(sleeper::start(words)?) } else { None };
     let (exit_after, exit_code) = (args.exit_after, args.exit_code);
     let early_end = async move {
         match exit_after {

@@ -10,10 +10,12 @@ use tokio::signal::unix::{SignalKind, signal};
 /// A forgotten sleeper ends by itself, so that they do not collect on a machine.
 const LIFE: Duration = Duration::from_secs(600);
 
+/// Starts a sleeper, by the words that make this executable the program.
 /// Starts a sleeper. It shares stdout and stderr with this process, as careless children do:
 /// whoever waits for the end of the log pipe waits for it too.
-pub(crate) fn start() -> io::Result<Child> {
-    Command::new(std::env::current_exe()?).arg("--sleeper").kill_on_drop(false).spawn()
+pub(crate) fn start(words: &[&str]) -> io::Result<Child> {
+    let program = std::env::current_exe()?;
+    Command::new(program).args(words).arg("--sleeper").kill_on_drop(false).spawn()
 }
 
 /// Is the sleeper.
