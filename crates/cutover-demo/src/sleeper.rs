@@ -10,8 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// A forgotten sleeper ends by itself, so that they do not collect on a machine.
 const LIFE: Duration = Duration::from_secs(600);
 
-/// Starts a sleeper, by the words that make this executable the program.
-/// Starts a sleeper. It shares stdout and stderr with this process, as careless children do:
+/// Starts a sleeper by the words that make this executable the program. It shares stdout and stderr with this process, as careless children do:
 /// whoever waits for the end of the log pipe waits for it too.
 pub(crate) fn start(words: &[&str]) -> io::Result<Child> {
     let program = std::env::current_exe()?;
