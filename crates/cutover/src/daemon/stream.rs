@@ -30,18 +30,36 @@ pub(crate) struct Wanted {
     pub(crate) follow: bool,
 }
 
-impl Wanted {
-    fn has(&self, event: &Event) -> bool {
-        self.subject.as_ref().is_none_or(|subject| *subject == event.subject)
-            && self.rollout.is_none_or(|rollout| event.rollout == Some(rollout))
+/// Where stored and live events meet: each comes from both sides, and goes on once.
+#[derive(Debug)]
+struct Seam {
+    wanted: Wanted,
+    /// Index of the last event seen, wanted or not.
+    last: u64,
+}
+
+impl Seam {
+    fn wants(&self, event: &Event) -> bool {
+        let Wanted { subject, rollout, .. } = &self.wanted;
+        subject.as_ref().is_none_or(|subject| *subject == event.subject)
+            && rollout.is_none_or(|rollout| event.rollout == Some(rollout))
+    }
+
+    /// The event's line, unless it was seen already or nobody wants it.
+    fn line(&mut self, event: &Event) -> Option<Bytes> {
+        if event.index <= self.last {
+            return None;
+        }
+        self.last = event.index;
+        let mut line = serde_json::to_vec(event).ok().filter(|_| self.wants(event))?;
+        line.push(b'\n');
+        Some(line.into())
     }
 }
 
 struct Reader {
     daemon: Shared,
-    wanted: Wanted,
-    /// Index of the last event seen, wanted or not.
-    last: u64,
+    seam: Seam,
     /// Subscribed *before* the stored events are read, so that nothing falls between.
     live: Receiver<Arc<Event>>,
     /// Stored events may be left to read: at the start, and after falling behind.
@@ -56,10 +74,9 @@ pub(crate) fn lines(
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
     let reader = Reader {
         live: daemon.engine.subscribe(),
-        last: wanted.after.unwrap_or(0),
         behind: wanted.after.is_some(),
+        seam: Seam { last: wanted.after.unwrap_or(0), wanted },
         daemon,
-        wanted,
         ready: VecDeque::new(),
     };
     unfold(reader, |mut reader| async move {
@@ -76,7 +93,7 @@ impl Reader {
             }
             if self.behind {
                 self.read_stored().await?;
-            } else if self.wanted.follow {
+            } else if self.seam.wanted.follow {
                 self.wait().await?;
             } else {
                 return None;
@@ -85,9 +102,9 @@ impl Reader {
     }
 
     async fn read_stored(&mut self) -> Option<()> {
-        let subject = self.wanted.subject.as_ref();
+        let subject = self.seam.wanted.subject.as_ref();
         // A journal that cannot be read ends the stream; the client comes back at its cursor.
-        let page = self.daemon.engine.events(subject, self.last, PAGE).await.ok()?;
+        let page = self.daemon.engine.events(subject, self.seam.last, PAGE).await.ok()?;
         // A short page may only be one with events left out that this build cannot read.
         self.behind = !page.is_empty();
         for event in &page {
@@ -109,17 +126,33 @@ impl Reader {
         Some(())
     }
 
-    /// Takes an event unless the stored ones already had it.
     fn take(&mut self, event: &Event) {
-        if event.index <= self.last {
-            return;
-        }
-        self.last = event.index;
-        if self.wanted.has(event)
-            && let Ok(mut line) = serde_json::to_vec(event)
-        {
-            line.push(b'\n');
-            self.ready.push_back(line.into());
-        }
+        self.ready.extend(self.seam.line(event));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cutover_core::event::EventKind;
+    use cutover_core::units::At;
+
+    use super::*;
+
+    fn event(index: u64, subject: &str, rollout: Option<u64>) -> Event {
+        let kind = EventKind::Warning { text: "x".into() };
+        Event { index, at: At(0), subject: subject.parse().unwrap(), rollout, kind }
+    }
+
+    #[test]
+    fn an_event_that_is_stored_and_live_goes_out_once() {
+        let subject = Some("shop".parse().unwrap());
+        let wanted = Wanted { subject, rollout: Some(7), after: Some(2), follow: true };
+        let mut seam = Seam { last: 2, wanted };
+        assert!(seam.line(&event(2, "shop", Some(7))).is_none(), "before the cursor");
+        assert!(seam.line(&event(3, "shop", Some(7))).is_some());
+        assert!(seam.line(&event(3, "shop", Some(7))).is_none(), "again, live");
+        assert!(seam.line(&event(4, "other", Some(7))).is_none());
+        assert!(seam.line(&event(5, "shop", Some(8))).is_none());
+        assert!(seam.line(&event(6, "shop", Some(7))).is_some());
     }
 }
