@@ -170,3 +170,27 @@ impl AsyncWrite for WireIo {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_left_is_seen_behind_bytes_that_nobody_read() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let wire = Wire::new(listener.accept().await.unwrap().0);
+        assert!(!wire.has_left());
+        tokio::io::AsyncWriteExt::write_all(&mut peer, b"12345").await.unwrap();
+        wire.stream.readable().await.unwrap();
+        assert!(!wire.has_left());
+        drop(peer);
+        let seen = async {
+            while !wire.has_left() {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(5), seen).await.expect("seen");
+        assert!(wire.is_stale());
+    }
+}

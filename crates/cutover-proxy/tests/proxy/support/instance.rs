@@ -136,7 +136,7 @@ impl Inner {
     fn converse(&self, stream: &TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let mut reader = BufReader::new(stream);
-        loop {
+        for number in 0.. {
             let mut request = Request::default();
             loop {
                 let start = request.head.len();
@@ -162,10 +162,13 @@ impl Inner {
                 }
             }
             self.seen.lock().unwrap().push(request.clone());
-            if !self.answer(stream, &request)? {
+            // As one that closes an idle connection in the moment in which a request comes.
+            let is_closing = request.path == "/only-first" && number > 0;
+            if is_closing || !self.answer(stream, &request)? {
                 return Ok(());
             }
         }
+        Ok(())
     }
 
     /// False if the connection ends with this answer.
