@@ -73,9 +73,11 @@ pub(crate) async fn forward(
     let mut tried = attempt(plane, claim.instance(), request, true).await;
     if let Tried::Again(request, _) = tried {
         let (head, body) = request.into_parts();
-        let other = visit.claim(&head, Some(claim.instance())).await;
-        // Only now, so that the request is always counted somewhere.
-        claim = match other {
+        let first = Arc::clone(claim.instance());
+        // Nothing of it is inside there, and it may have to wait now, which is no reason for the
+        // first instance to wait with it.
+        drop(claim);
+        claim = match visit.claim(&head, Some(&first)).await {
             Ok(other) => other,
             Err(response) => return *response,
         };

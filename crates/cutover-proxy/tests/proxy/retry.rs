@@ -1,9 +1,14 @@
 //! Instances that refuse, close or die: what is sent again, and how it is counted.
 
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use cutover_core::plan::Sticky;
+use cutover_core::table::Table;
+
 use crate::support::client::{User, get};
 use crate::support::instance::Instance;
 use crate::support::{Proxy, even, free, split, until};
-use cutover_core::plan::Sticky;
 
 #[test]
 fn a_refused_connection_is_tried_elsewhere_also_for_a_post_with_a_body() {
@@ -44,6 +49,23 @@ fn nobody_reachable_is_a_502_that_says_so() {
     assert!(answer.text().contains("connection to the instance refused"), "{}", answer.text());
     let (all, _) = proxy.count_to(1);
     assert_eq!((all.failed, all.lost, all.errors, all.retried), (1, 0, 0, 1));
+}
+
+#[test]
+fn a_request_that_waits_for_its_second_try_occupies_no_instance() {
+    let mut proxy = Proxy::start();
+    let one = Instance::start("one");
+    // Connecting there takes its time, and then fails: the queue of the socket is full.
+    let (full, _queued) = full_queue();
+    proxy.publish(even(&[("r1.0", full)]));
+    let user = User::connect(proxy.listen);
+    user.send("POST /size HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\n12345");
+    until("it is inside", || proxy.requests_in("r1.0") == 1);
+    proxy.publish(Table::default());
+    until("it is held", || proxy.app().held == 1);
+    assert_eq!(proxy.requests_in("r1.0"), 0);
+    proxy.publish(even(&[("r2.0", one.address)]));
+    assert_eq!(user.read().unwrap().text(), "5");
 }
 
 #[test]
@@ -138,4 +160,14 @@ fn the_apps_own_errors_and_users_who_leave_are_told_apart() {
     }
     let (all, _) = proxy.count_to(3);
     assert_eq!((all.errors, all.failed, all.lost), (1, 0, 0));
+}
+
+/// An address where connections neither succeed nor fail, and what keeps it so.
+fn full_queue() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let wait = Duration::from_millis(200);
+    let queued = std::iter::from_fn(|| TcpStream::connect_timeout(&address, wait).ok()).collect();
+    (address, (listener, queued))
 }
