@@ -191,3 +191,18 @@ pub enum EventKind {
         text: String,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_by_release_and_instance_survive_the_wire() {
+        let shares = BTreeMap::from([(ReleaseId(2), Share::from_permille(250))]);
+        let kind = EventKind::Routed { shares, held: false, preview: None };
+        let subject = "shop".parse().unwrap();
+        let event = Event { index: 1, at: At(2), subject, rollout: Some(3), kind };
+        let text = serde_json::to_string(&event).unwrap();
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event, "{text}");
+    }
+}

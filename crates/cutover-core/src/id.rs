@@ -156,11 +156,14 @@ impl From<Subject> for String {
     }
 }
 
-/// A release's number, unique within one subject and never reused.
+/// A release's number, unique within one subject and never reused; as text `r3`.
+///
+/// Text also in JSON: maps are keyed by it, and serde cannot read number keys inside tagged enums.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub struct ReleaseId(pub u32);
 
 impl fmt::Display for ReleaseId {
@@ -178,6 +181,18 @@ impl FromStr for ReleaseId {
                 rule: "use r and a number",
             },
         )
+    }
+}
+
+impl TryFrom<String> for ReleaseId {
+    type Error = InvalidName;
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+impl From<ReleaseId> for String {
+    fn from(id: ReleaseId) -> String {
+        id.to_string()
     }
 }
 

@@ -11,28 +11,27 @@ mod ticks;
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::process::ExitCode;
 
 use clap::Parser;
 
 /// Runs the program with these arguments, the first of which is its name; for as long as it lives.
 ///
 /// `words` are the words that make this executable be the program (none for `cutover-demo`): it
-/// starts itself again for `--fork`.
-pub fn run(words: &'static [&'static str], arguments: impl Iterator<Item = OsString>) -> ExitCode {
+/// starts itself again for `--fork`. Gives the exit code.
+pub fn run(words: &'static [&'static str], arguments: impl Iterator<Item = OsString>) -> u8 {
     let args = match args::Args::try_parse_from(arguments) {
         Ok(args) => args,
         Err(error) => {
             // Help and mistakes; where they cannot be printed there is nobody to tell.
             let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&format!("cannot start: {error}"));
-            return ExitCode::FAILURE;
+            return 1;
         }
     };
     let outcome = if args.sleeper {
@@ -42,7 +41,7 @@ pub fn run(words: &'static [&'static str], arguments: impl Iterator<Item = OsStr
     };
     outcome.unwrap_or_else(|error| {
         complain(&format!("failed: {error}"));
-        ExitCode::FAILURE
+        1
     })
 }
 

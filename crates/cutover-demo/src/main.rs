@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cutover_demo::run(&[], std::env::args_os())
+    ExitCode::from(cutover_demo::run(&[], std::env::args_os()))
 }

@@ -4,7 +4,6 @@ use std::future::pending;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ use crate::{complain, say, sleeper};
 const GRACE: Duration = Duration::from_millis(4500);
 
 /// Runs the program to its end.
-pub(crate) async fn run(args: Args, words: &[&str]) -> io::Result<ExitCode> {
+pub(crate) async fn run(args: Args, words: &[&str]) -> io::Result<u8> {
     let mut signals = Signals::new(args.ignore_term)?;
     let _sleeper = if args.fork { Some(sleeper::start(words)?) } else { None };
     let (exit_after, exit_code) = (args.exit_after, args.exit_code);
@@ -36,7 +35,7 @@ pub(crate) async fn run(args: Args, words: &[&str]) -> io::Result<ExitCode> {
             None => pending().await,
         }
         complain(&format!("exiting with {exit_code} as told"));
-        Ok(ExitCode::from(exit_code))
+        Ok(exit_code)
     };
     // First come, first polled: with `--exit-after 0s` nothing ever listens.
     tokio::select! {
@@ -46,11 +45,11 @@ pub(crate) async fn run(args: Args, words: &[&str]) -> io::Result<ExitCode> {
     }
 }
 
-async fn serve(args: Args, signals: &mut Signals) -> io::Result<ExitCode> {
+async fn serve(args: Args, signals: &mut Signals) -> io::Result<u8> {
     if let Some(time) = args.start_after {
         tokio::select! {
             () = sleep(time) => {}
-            () = signals.stop() => return Ok(ExitCode::SUCCESS),
+            () = signals.stop() => return Ok(0),
         }
     }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await?;
@@ -84,7 +83,7 @@ async fn serve(args: Args, signals: &mut Signals) -> io::Result<ExitCode> {
     if timeout(GRACE, all_ended).await.is_err() {
         complain(&format!("cut {} connections", connections.len()));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 fn started(version: &str, address: SocketAddr) -> String {

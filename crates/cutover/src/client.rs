@@ -216,7 +216,7 @@ impl EventStream {
                 let line = self.buffer.split_to(end + 1);
                 // Blank lines are heartbeats.
                 if !line.trim_ascii().is_empty() {
-                    let event = crate::event_line::read(&line);
+                    let event = serde_json::from_slice::<Event>(&line);
                     return event.map(Some).map_err(|error| {
                         Failure::internal("an event of the daemon cannot be read", &error)
                     });

@@ -12,6 +12,8 @@ pub(crate) const KEEPER: &str = "keeper";
 pub(crate) const PROXY_KEEPER: &str = "proxy-keeper";
 /// Is the proxy.
 pub(crate) const PROXY_SERVE: &str = "proxy-serve";
+/// Is the demo's app: `cutover demo-app --port 8080`.
+pub(crate) const DEMO_APP: &str = "demo-app";
 
 /// Runs the hidden subcommand of this name, if it is one.
 pub(crate) fn dispatch(name: &OsStr, argument: Option<&OsStr>) -> Option<Done> {
@@ -19,6 +21,7 @@ pub(crate) fn dispatch(name: &OsStr, argument: Option<&OsStr>) -> Option<Done> {
         KEEPER => Some(keep_instance(argument)),
         PROXY_KEEPER => Some(keep_proxy()),
         PROXY_SERVE => Some(serve_proxy()),
+        DEMO_APP => Some(Ok(cutover_demo::run(&[DEMO_APP], std::env::args_os().skip(1)))),
         _ => None,
     }
 }

@@ -8,7 +8,6 @@ mod cli;
 mod client;
 mod daemon;
 mod demo;
-mod event_line;
 mod failure;
 mod folders;
 mod hidden;

@@ -221,7 +221,7 @@ pub(crate) mod testing {
             "app: shop\ninstances: 4\nlisten: 127.0.0.1:8080\n\
              release: {{ command: [serve, '{{port}}'] }}\n{more}"
         );
-        parse(&Source { name: "cutover.yaml".into(), text }, None).unwrap()
+        parse(&Source { name: "cutover.yaml".into(), text }, &[]).unwrap()
     }
     pub(crate) fn name(id: u32) -> ReleaseName {
         let version = format!("v{id}").parse().unwrap();

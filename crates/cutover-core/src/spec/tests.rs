@@ -10,7 +10,7 @@ fn source(text: &str) -> Source {
     Source { name: "cutover.yaml".to_owned(), text: text.to_owned() }
 }
 fn problems(text: &str) -> Vec<Problem> {
-    parse(&source(text), None).unwrap_err()
+    parse(&source(text), &[]).unwrap_err()
 }
 fn told(text: &str) -> String {
     let told = |p: Problem| match &p.help {
@@ -22,7 +22,7 @@ fn told(text: &str) -> String {
 
 #[test]
 fn the_example_uses_every_key_and_is_good() {
-    let spec = parse(&source(WHOLE), None).unwrap();
+    let spec = parse(&source(WHOLE), &[]).unwrap();
     assert_eq!(spec.app.as_str(), "shop");
     assert_eq!(spec.patterns.canary.bake, Span::secs(120));
     let again: Spec = serde_json::from_value(serde_json::to_value(&spec).unwrap()).unwrap();
@@ -85,12 +85,12 @@ fn reserved_keys_are_told_as_such() {
 fn an_overlay_replaces_what_it_names_and_keeps_the_rest() {
     let base = source(WHOLE);
     let overlay = source("instances: 8\nrelease: { env: { MODE: loud, MORE: x } }\n");
-    let spec = parse(&base, Some(&overlay)).unwrap();
+    let spec = parse(&base, &[overlay]).unwrap();
     assert_eq!(spec.instances, 8);
     assert_eq!(spec.release.env.get("MODE").map(String::as_str), Some("loud"));
     assert_eq!(spec.pattern, Pattern::Rolling);
     let bad = source("instancez: 8\n");
-    let problems = parse(&base, Some(&bad)).unwrap_err();
+    let problems = parse(&base, &[bad]).unwrap_err();
     assert_eq!(problems[0].place, Some((1, 1)));
 }
 
@@ -106,7 +106,7 @@ fn bad_input_never_panics() {
 
 #[test]
 fn defaults_are_what_the_docs_say() {
-    let spec = parse(&source("app: shop\nrelease: { command: [serve] }\n"), None).unwrap();
+    let spec = parse(&source("app: shop\nrelease: { command: [serve] }\n"), &[]).unwrap();
     assert_eq!((spec.instances, spec.pattern), (1, Pattern::Rolling));
     assert_eq!(spec.drain.requests, Span::secs(30));
     assert_eq!(spec.judge, None);

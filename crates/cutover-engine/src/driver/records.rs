@@ -5,7 +5,7 @@ use cutover_core::event::EventKind;
 use cutover_core::guard;
 use cutover_core::id::ReleaseId;
 use cutover_core::observed::Observed;
-use cutover_core::plan::OnFailure;
+use cutover_core::plan::{Gate, OnFailure};
 use cutover_core::record::{Record, Verdict};
 use cutover_core::units::At;
 
@@ -151,6 +151,9 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         let (Phase::Forward(forward), Some(bounds)) = (rollout.phase, rollout.plan.guard) else {
             return;
         };
+        let gates = rollout.plan.stages.get(forward.stage).map(|stage| stage.gates.as_slice());
+        let awaited =
+            gates.is_some_and(|gates| gates.iter().any(|g| matches!(g, Gate::Judge { .. })));
         let held = rollout.plan.on_failure == OnFailure::Hold && forward.holding.is_some();
         let (verdict, reason) = if self.run.tally.looked {
             guard::judge(&bounds, &self.run.tally.sample())
@@ -166,7 +169,9 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
                 return;
             }
         }
-        let due = verdict != before || now.since(self.run.told_verdict) >= TELL_VERDICT;
+        // Where nothing waits for the verdict only a change is news.
+        let due = verdict != before
+            || (awaited && now.since(self.run.told_verdict.max(forward.entered)) >= TELL_VERDICT);
         self.run.verdict = Some((verdict, reason.clone()));
         if due {
             self.run.told_verdict = now;

@@ -9,7 +9,7 @@ use cutover_core::units::{Count, Span};
 use cutover_engine::api::{Conflict, DeployRequest};
 
 use super::Session;
-use super::spec_file::SpecFile;
+use super::spec_file::{Setting, SpecFile};
 use crate::failure::{Done, Failure};
 use crate::rollout::{self, Interrupts, Watch};
 
@@ -50,6 +50,9 @@ pub(super) struct Overrides {
     /// What a bad version leads to, instead of the spec's.
     #[arg(long, value_name = "WHAT", value_parser = on_failure)]
     pub(super) on_failure: Option<OnFailure>,
+    /// Any setting of the spec, by its keys: --set patterns.rolling.pause=5s (repeatable).
+    #[arg(long, value_name = "KEY.PATH=VALUE")]
+    pub(super) set: Vec<Setting>,
 }
 
 fn on_failure(text: &str) -> Result<OnFailure, String> {
@@ -94,7 +97,8 @@ pub(super) fn request(
     overrides: &Overrides,
     conflict: Conflict,
 ) -> Result<DeployRequest, Failure> {
-    let SpecFile { mut spec, base, subject, .. } = SpecFile::require(&session.common)?;
+    let SpecFile { mut spec, base, subject, .. } =
+        SpecFile::require(&session.common, &overrides.set)?;
     if let Some(pattern) = overrides.pattern {
         spec.pattern = pattern;
     }

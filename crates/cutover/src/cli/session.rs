@@ -43,7 +43,7 @@ impl Session {
         if let Some(text) = &self.common.app {
             return self.parse_app(text).map(Some);
         }
-        match SpecFile::find(&self.common) {
+        match SpecFile::find(&self.common, &[]) {
             Ok(found) => Ok(found.map(|file| file.subject)),
             Err(failure) => Err(failure.help("or name the app: --app APP")),
         }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use cutover_core::id::{Environment, Subject};
 use cutover_core::spec::{self, Source, Spec};
@@ -12,6 +13,28 @@ use crate::failure::{Failure, exit};
 
 /// The name of a spec.
 const NAME: &str = "cutover.yaml";
+
+/// `--set KEY.PATH=VALUE`: an overlay of one value.
+#[derive(Debug, Clone)]
+pub(super) struct Setting(Source);
+
+impl FromStr for Setting {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Setting, String> {
+        let (path, value) = text.split_once('=').ok_or("write KEY.PATH=VALUE")?;
+        let good = |key: &str| {
+            !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+        };
+        if !path.split('.').all(good) || value.contains('\n') {
+            return Err("write KEY.PATH=VALUE, the keys as in the spec".to_owned());
+        }
+        let keys = path.split('.').enumerate();
+        let lines: Vec<String> =
+            keys.map(|(depth, key)| format!("{}{key}:", "  ".repeat(depth))).collect();
+        let text = format!("{} {value}\n", lines.join("\n"));
+        Ok(Setting(Source { name: format!("--set {path}"), text }))
+    }
+}
 
 /// A spec as read, and where.
 #[derive(Debug)]
@@ -26,17 +49,17 @@ pub(super) struct SpecFile {
 
 impl SpecFile {
     /// The spec of `--file`, or of this folder or one above; `None` if there is none.
-    pub(super) fn find(common: &Common) -> Result<Option<SpecFile>, Failure> {
+    pub(super) fn find(common: &Common, set: &[Setting]) -> Result<Option<SpecFile>, Failure> {
         let path = match &common.file {
             Some(path) => Some(path.clone()),
             None => above()?,
         };
-        path.map(|path| SpecFile::read(&path, common)).transpose()
+        path.map(|path| SpecFile::read(&path, common, set)).transpose()
     }
 
     /// As [`SpecFile::find`], and it has to be there.
-    pub(super) fn require(common: &Common) -> Result<SpecFile, Failure> {
-        let found = SpecFile::find(common)?.ok_or_else(|| {
+    pub(super) fn require(common: &Common, set: &[Setting]) -> Result<SpecFile, Failure> {
+        let found = SpecFile::find(common, set)?.ok_or_else(|| {
             Failure::usage(format!("there is no {NAME} in this folder or above"))
                 .help("go to the app's folder, or name the spec: --file FILE")
         })?;
@@ -52,7 +75,7 @@ impl SpecFile {
         }
     }
 
-    fn read(path: &Path, common: &Common) -> Result<SpecFile, Failure> {
+    fn read(path: &Path, common: &Common, set: &[Setting]) -> Result<SpecFile, Failure> {
         let source = source(path)?
             .ok_or_else(|| Failure::usage(format!("there is no file {}", path.display())))?;
         let env = common.env.clone().unwrap_or_default();
@@ -60,7 +83,9 @@ impl SpecFile {
             true => None,
             false => source_of_overlay(path, &env)?,
         };
-        let spec = spec::parse(&source, overlay.as_ref()).map_err(Failure::spec)?;
+        let set = set.iter().map(|setting| setting.0.clone());
+        let overlays: Vec<Source> = overlay.into_iter().chain(set).collect();
+        let spec = spec::parse(&source, &overlays).map_err(Failure::spec)?;
         let whole = std::path::absolute(path)?;
         let base = whole.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
         let subject = Subject { app: spec.app.clone(), env };

@@ -3,18 +3,22 @@
 use serde_json::json;
 
 use super::Session;
-use super::spec_file::SpecFile;
+use super::spec_file::{Setting, SpecFile};
 use crate::failure::Done;
 
 /// Check cutover.yaml without the daemon.
 ///
 /// Example: cutover validate --env production
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Any setting of the spec, by its keys: --set patterns.rolling.pause=5s (repeatable).
+    #[arg(long, value_name = "KEY.PATH=VALUE")]
+    set: Vec<Setting>,
+}
 
 impl Args {
     pub(super) fn run(self, session: &Session) -> Done {
-        let file = SpecFile::require(&session.common)?;
+        let file = SpecFile::require(&session.common, &self.set)?;
         if session.common.json {
             session.print_json(&json!({"valid": true, "app": file.subject, "spec": file.spec}))?;
         } else {

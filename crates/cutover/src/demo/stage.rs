@@ -17,8 +17,9 @@ use crate::binary;
 use crate::cli::Session;
 use crate::client::Client;
 use crate::daemon;
-use crate::failure::{Failure, exit};
+use crate::failure::Failure;
 use crate::folders::Folders;
+use crate::hidden;
 use crate::rollout::{Interrupts, Summary, Watch, watch_to_end};
 
 /// How the third version is bad.
@@ -45,7 +46,7 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn build(session: &Session, pattern: Pattern) -> Result<Stage, Failure> {
         let failed = |error: std::io::Error| Failure::internal("cannot prepare the demo", &error);
-        let program = program()?;
+        let program = binary::own()?;
         let folder = tempfile::Builder::new().prefix("cutover-demo-").tempdir().map_err(failed)?;
         fs::create_dir(folder.path().join("app")).map_err(failed)?;
         let state = folder.path().join("state");
@@ -97,7 +98,7 @@ impl Stage {
              instances: 4\n\
              listen: {listen}\n\
              release:\n\
-             \x20 command: [{program:?}, --port, \"{{port}}\", --version, \"{{version}}\", --orders, {orders:?}]\n\
+             \x20 command: [{program:?}, {app}, --port, \"{{port}}\", --version, \"{{version}}\", --orders, {orders:?}]\n\
              \x20 env: {{ {env} }}\n\
              health: {{ interval: 500ms, deadline: 4s, settle: 2s }}\n\
              drain: {{ requests: 5s, upgraded: 2s, stop: 3s }}\n\
@@ -108,13 +109,14 @@ impl Stage {
              judge: {{ guard: {{ errors: 5% }}, min-requests: 50, hold-limit: 20s }}\n",
             listen = self.listen,
             program = self.program,
+            app = hidden::DEMO_APP,
             orders = self.orders_file(),
             pattern = self.pattern,
         );
         let name = self.folder.path().join("app/cutover.yaml");
         cutover_files::write_atomic(&name, text.as_bytes())?;
         let source = Source { name: name.display().to_string(), text };
-        parse(&source, None).map_err(Failure::spec)
+        parse(&source, &[]).map_err(Failure::spec)
     }
 
     async fn client(&self) -> Result<Client, Failure> {
@@ -184,15 +186,4 @@ impl Stage {
             }
         }
     }
-}
-
-/// The program that is released: it is built beside this one.
-fn program() -> Result<PathBuf, Failure> {
-    let path = binary::own()?.with_file_name("cutover-demo");
-    if path.is_file() {
-        return Ok(path);
-    }
-    let message = format!("the demo's app {} is not there", path.display());
-    Err(Failure::new(exit::PREFLIGHT, message)
-        .help("cargo build --release builds both; keep cutover-demo beside cutover"))
 }

@@ -132,6 +132,11 @@ impl World {
     }
 }
 
+/// Ends every process of a world before it is dropped.
+pub(crate) fn end(world: &World) {
+    left::end(world.folder.path());
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         left::end(self.folder.path());
