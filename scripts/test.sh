@@ -12,6 +12,7 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/cutover-test-XXXXXX")
 export CUTOVER_STATE=$scratch/state
 unset CUTOVER_APP CUTOVER_ENV HEALTH_CHECK_URL HEALTH_CHECK_TIMEOUT BATCH_DELAY ROLLBACK_ON_FAILURE
 
+failure=
 # shellcheck disable=SC2317  # called by the trap
 finish() {
   local code=$?
@@ -19,6 +20,7 @@ finish() {
     say "the last command printed:"
     cat "$scratch/out" >&2
   fi
+  [[ -z $failure ]] || say "FAILED: $failure"
   "$here/end-all.sh" "$CUTOVER_STATE" || code=1
   rm -rf "$scratch"
   exit "$code"
@@ -26,7 +28,7 @@ finish() {
 trap finish EXIT
 
 fail() {
-  say "FAILED: $*"
+  failure=$*
   exit 1
 }
 
@@ -153,7 +155,7 @@ expect 2 "$here/rollback.sh" rolling demo --version=v99
 served v1
 
 step "everything can be ended"
-expect 0 cutover down demo
+expect 0 cutover down demo --yes
 expect 0 cutover daemon stop
 "$here/end-all.sh" "$CUTOVER_STATE" || fail "something does not end"
 expect 0 "$here/end-all.sh" --list "$CUTOVER_STATE"
