@@ -143,11 +143,11 @@ impl World {
         candidate: ReleaseId,
         make: impl FnOnce(Making<'_>) -> Plan,
     ) -> Option<Record> {
-        let before = match self.app.live() {
-            Some(rollout) => rollout.plan.before,
-            None => self.app.rest,
-        };
-        if before.is_some_and(|rest| rest.live == candidate) {
+        let live = self.app.live();
+        let before = live.map_or(self.app.rest, |rollout| rollout.plan.before);
+        // What is live or on its way is not deployed again.
+        let on_its_way = live.is_some_and(|rollout| rollout.plan.candidate == candidate);
+        if on_its_way || before.is_some_and(|rest| rest.live == candidate) {
             return None;
         }
         let spec = &self.scenario.spec;

@@ -27,6 +27,7 @@
 //! | I22 | every candidate instance has the plan's patience, however long it exists |
 //! | I23 | no ready instance is stopped while a broken one beside it stays |
 //! | I24 | a table is well-formed: shares sum to full, and whoever has one serves |
+//! | I25 | good releases are never late and never crash, however people scale and supersede |
 
 use std::time::Duration;
 
@@ -34,7 +35,6 @@ use cutover_core::app::{HookState, Phase, Rollout};
 use cutover_core::goal::{Goal, GoalRoute, goal};
 use cutover_core::id::{InstanceId, ReleaseId};
 use cutover_core::observed::{Instance, Observed, State};
-use cutover_core::patterns::Pattern;
 use cutover_core::plan::{Aside, Downtime, Gate, OnFailure};
 use cutover_core::progress::desired;
 use cutover_core::record::{Outcome, Record, Why};
@@ -82,9 +82,11 @@ impl World {
             Record::Begun(plan) => {
                 self.begun += 1;
                 self.aborted = false;
-                let ramp = plan.pattern == Pattern::FeatureFlag;
-                if let Some(rest) = plan.before.filter(|rest| ramp && rest.flag == Share::ZERO) {
-                    self.unaware.insert(rest.live);
+                let ramp = plan.stages.iter().any(|stage| stage.flag > Some(Share::ZERO));
+                // Releases are numbered as they are made.
+                let earlier = plan.stable().filter(|stable| ramp && *stable < plan.candidate);
+                if plan.before.is_some_and(|rest| rest.flag == Share::ZERO) {
+                    self.unaware.extend(earlier);
                 }
             }
             Record::AbortRequested { .. } => self.aborted = true,

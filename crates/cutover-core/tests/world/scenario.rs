@@ -139,7 +139,7 @@ fn spec(dice: &mut Dice, n: Count, clean: bool) -> Result<Spec, String> {
         text.push_str("on-failure: hold\n");
     }
     let source = Source { name: "cutover.yaml".into(), text };
-    parse(&source, None).map_err(|problems| format!("{problems:?}"))
+    parse(&source, &[]).map_err(|problems| format!("{problems:?}"))
 }
 
 fn weather(dice: &mut Dice, n: Count, clean: bool) -> ([Behaviour; 3], Judging, Faults) {

@@ -58,6 +58,13 @@ impl World {
         {
             return broken(format!("I13 a good stable was not brought back: {outcomes:?}"));
         }
+        let blamed = |outcome: &Outcome| {
+            let of = |why: &Why| matches!(why, Why::Deadline | Why::NotReady | Why::CrashLoop);
+            matches!(outcome, Outcome::RolledBack(why) if of(why))
+        };
+        if all_good && faults.stray_exit == 0 && outcomes.iter().any(blamed) {
+            return broken(format!("I25 good releases were turned back: {outcomes:?}"));
+        }
         if matches!(stable, Behaviour::Degraded(_))
             && candidate == Behaviour::Good
             && self.scenario.judging == Judging::Passes
