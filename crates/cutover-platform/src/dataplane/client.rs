@@ -36,6 +36,8 @@ pub struct ProxyClient {
     start: tokio::sync::Mutex<()>,
     /// Waits for each keeper that was started here, so that no zombie stays.
     keepers: Mutex<JoinSet<()>>,
+    /// When a keeper was last replaced.
+    replaced: Mutex<Option<Instant>>,
 }
 
 impl ProxyClient {
@@ -49,6 +51,7 @@ impl ProxyClient {
             state,
             start: tokio::sync::Mutex::new(()),
             keepers: Mutex::new(JoinSet::new()),
+            replaced: Mutex::new(None),
         }
     }
 
@@ -58,6 +61,21 @@ impl ProxyClient {
 
     async fn get_state(&self) -> Result<DataPlaneState, DataPlaneError> {
         self.connection.call(Method::GET, "/v1/state", None::<&()>).await
+    }
+
+    /// A proxy whose keeper was killed serves on, but nobody would start it again or keep its
+    /// listening sockets: a new keeper takes both over.
+    fn replace_keeper(&self) {
+        let lock = self.state.join("proxy/keeper.lock");
+        if cutover_files::Lock::is_held(&lock).is_ok_and(|held| held) {
+            return;
+        }
+        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        if replaced.is_none_or(|at| at.elapsed() > COME_UP) {
+            *replaced = Some(Instant::now());
+            // If it cannot be started the proxy still serves; the next look tries again.
+            let _ = self.start_keeper();
+        }
     }
 
     /// Starts the proxy's keeper. It makes a session of its own and outlives us; if one runs
@@ -117,6 +135,7 @@ impl DataPlane for ProxyClient {
     }
 
     async fn state(&self) -> Result<DataPlaneState, DataPlaneError> {
+        self.replace_keeper();
         self.get_state().await
     }
 

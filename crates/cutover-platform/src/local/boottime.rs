@@ -68,11 +68,15 @@ impl Moment {
     }
 }
 
+/// Two readings of two clocks differ by so many milliseconds without meaning anything.
+const ROUNDING: i64 = 5;
+
 /// Converts moments into the engine's time.
 ///
 /// The engine's time runs with `CLOCK_BOOTTIME`, so there is one offset. Each `now` it gives was
-/// read a little before we read the clock, so the largest offset seen is the truest, and keeping it
-/// makes the same moment the same time in every observation.
+/// read a little before we read the clock, so the largest offset seen is the truest. Differences
+/// that are only those of rounding are ignored, so that the same moment is the same time in every
+/// observation.
 #[derive(Debug)]
 pub(crate) struct Timeline {
     offset: AtomicI64,
@@ -86,7 +90,11 @@ impl Timeline {
     pub(crate) fn note(&self, now: At) {
         let now = i64::try_from(now.0).unwrap_or(i64::MAX);
         let boot = i64::try_from(boottime_ms()).unwrap_or(i64::MAX);
-        self.offset.fetch_max(now.saturating_sub(boot), Ordering::Relaxed);
+        let offset = now.saturating_sub(boot);
+        // The first offset is always larger than none.
+        if offset > self.offset.load(Ordering::Relaxed).saturating_add(ROUNDING) {
+            self.offset.fetch_max(offset, Ordering::Relaxed);
+        }
     }
     pub(crate) fn at(&self, moment: &Moment) -> At {
         let offset = self.offset.load(Ordering::Relaxed);

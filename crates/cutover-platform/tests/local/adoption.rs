@@ -50,7 +50,7 @@ async fn an_exit_nobody_watched_is_known_and_only_answered_when_wanted() {
     let ground = ground.restart().await;
     // Not looked at yet, so nobody watches.
     signal(child, Signal::KILL);
-    while lives(keeper) {
+    while lives(keeper) || ground.is_kept("r1.0") {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let seen = ground.see("r1.0").await.unwrap();
@@ -69,14 +69,14 @@ async fn a_keeper_that_died_unwatched_counts_as_an_exit_and_its_app_is_ended() {
     let (keeper, child) = (ground.keeper("r1.0"), ground.child("r1.0"));
     let ground = ground.restart().await;
     signal(keeper, Signal::KILL);
-    while lives(keeper) {
+    while lives(keeper) || ground.is_kept("r1.0") {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(lives(child), "the app goes on without its keeper");
     let seen = ground.see("r1.0").await.unwrap();
     assert_eq!((seen.state, seen.exits.len()), (State::Exited, 1));
     ground.want(&[("r1.0", &release)]).await;
-    ground.until_state("r1.0", State::Starting).await;
+    ground.until_started("r1.0").await;
     assert!(!lives(child));
     let ready = ground.until_state("r1.0", State::Ready).await;
     assert_eq!(ready.exits.len(), 1);

@@ -74,7 +74,7 @@ async fn what_a_killed_keeper_leaves_is_ended_before_the_app_starts_again() {
     let seen = ground.until_state("r1.0", State::Exited).await;
     assert_eq!(seen.detail.as_deref(), Some("its keeper died"));
     assert_eq!(seen.exits.len(), 1);
-    let again = ground.until_state("r1.0", State::Starting).await;
+    let again = ground.until_started("r1.0").await;
     assert!(!lives(child) && !lives(grandchild), "they are ended first");
     assert_eq!(again.exits.len(), 1);
     ground.until_state("r1.0", State::Ready).await;
@@ -105,7 +105,7 @@ async fn one_that_is_wanted_again_while_it_stops_is_stopped_and_started_anew() {
     ground.want(&[]).await;
     ground.want(&[("r1.0", &release)]).await;
     assert_eq!(ground.see("r1.0").await.unwrap().state, State::Stopping);
-    ground.until_state("r1.0", State::Starting).await;
+    ground.until_started("r1.0").await;
     assert!(!lives(child));
     let after = ground.until_state("r1.0", State::Ready).await;
     assert_ne!(after.address, before.address, "its port rests");

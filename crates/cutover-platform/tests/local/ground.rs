@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use cutover_core::id::{InstanceId, Subject};
+use cutover_core::id::{InstanceId, ReleaseId, Subject};
 use cutover_core::observed::State;
 use cutover_core::release::Release;
 use cutover_core::units::At;
@@ -50,6 +50,10 @@ impl Ground {
     pub(crate) fn keeper(&self, id: &str) -> i32 {
         i32::try_from(self.kept(id)["keeper"].as_i64().unwrap()).unwrap()
     }
+    /// Does a keeper hold the lock? The last thread of a dying one may hold it a moment longer.
+    pub(crate) fn is_kept(&self, id: &str) -> bool {
+        cutover_files::Lock::is_held(&self.instance(id).join("lock")).unwrap()
+    }
     pub(crate) async fn want(&self, wanted: &[(&str, &Arc<Release>)]) {
         let wanted: BTreeMap<InstanceId, Arc<Release>> =
             wanted.iter().map(|(id, release)| (id.parse().unwrap(), Arc::clone(release))).collect();
@@ -75,6 +79,10 @@ impl Ground {
     }
     pub(crate) async fn until_state(&self, id: &str, state: State) -> Seen {
         self.until(id, |seen| seen.state == state).await
+    }
+    /// Waits until it was started again; it may be ready before we look.
+    pub(crate) async fn until_started(&self, id: &str) -> Seen {
+        self.until(id, |seen| matches!(seen.state, State::Starting | State::Ready)).await
     }
     /// Waits until a detail is there; details are no news by themselves, so this one looks often.
     pub(crate) async fn until_detail(&self, id: &str, part: &str) -> Seen {
@@ -115,7 +123,7 @@ impl Ground {
         });
         merge(&mut spec, more);
         let release = json!({
-            "id": 1, "version": "v1", "ordinal": 1, "digest": "", "spec": spec,
+            "id": ReleaseId(1), "version": "v1", "ordinal": 1, "digest": "", "spec": spec,
             "base": self.folder.path(), "passed": {"PASSED": "on"}, "secrets": {}, "made": 0,
         });
         Arc::new(serde_json::from_value(release).unwrap())

@@ -64,7 +64,8 @@ async fn an_app_that_dies_is_started_again_in_place_on_the_same_port() {
     let after = ground.until_state("r1.0", State::Ready).await;
     assert!(begun.elapsed() >= Duration::from_secs(1), "it waits for a second");
     assert_eq!(after.address, before.address);
-    assert_eq!(after.exits, exited.exits);
+    assert_eq!(after.exits.len(), 1);
+    assert!(after.exits[0].0.abs_diff(exited.exits[0].0) < 100, "{after:?} {:?}", exited.exits);
 }
 
 #[tokio::test]
@@ -145,6 +146,7 @@ async fn an_app_gets_what_its_spec_says_and_nothing_of_our_environment() {
         assert_eq!(value(name).as_deref(), Some(expected), "{name} in {lines:?}");
     }
     assert!(value("PATH").is_some() && value("CARGO_MANIFEST_DIR").is_none());
+    assert!(value("CUTOVER_STATE").is_none(), "what is the keeper's stays the keeper's");
     assert!(lines.contains(&"token file holds [redacted]".to_owned()), "{lines:?}");
     let mode = |path: &str| {
         std::fs::metadata(ground.instance("r1.0").join(path)).unwrap().permissions().mode() & 0o777
