@@ -33,12 +33,12 @@ pub fn plan(plan: &Plan, n: Count, from: Option<&ReleaseName>, to: &ReleaseName)
         let line = format!("  {number:>a$}  {sizes:<b$}  {traffic:<c$}  {gates}");
         lines.push(line.trim_end().to_owned());
     }
-    lines.push(format!(
-        "  at most {} instances, at least {} in service{}",
-        bounds.ceiling,
-        bounds.floor,
-        if bounds.floor == 0 { " (users wait or see the notice page)" } else { "" }
-    ));
+    let floor = match (from, bounds.floor) {
+        (None, _) => String::new(),
+        (Some(_), 0) => ", users wait or see the notice page meanwhile".to_owned(),
+        (Some(_), floor) => format!(", at least {floor} in service"),
+    };
+    lines.push(format!("  at most {} instances{floor}", bounds.ceiling));
     if let Some(guard) = &plan.guard {
         let p99 = guard.p99.map_or_else(String::new, |p99| format!(" or p99 > {p99}"));
         let least = guard.min_requests;

@@ -65,6 +65,17 @@ pub struct ReleaseName {
     pub ordinal: u32,
 }
 
+impl ReleaseName {
+    /// What people call one of its instances: `v1.0`, `v1(2).0`.
+    #[must_use]
+    pub fn instance(&self, slot: u32) -> String {
+        match self.ordinal {
+            0 | 1 => format!("{}.{slot}", self.version),
+            more => format!("{}({more}).{slot}", self.version),
+        }
+    }
+}
+
 impl fmt::Display for ReleaseName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.ordinal {

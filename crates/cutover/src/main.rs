@@ -11,6 +11,7 @@ mod demo;
 mod failure;
 mod folders;
 mod hidden;
+mod leftovers;
 mod render;
 mod rollout;
 

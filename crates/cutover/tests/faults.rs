@@ -1,6 +1,6 @@
 //! Bad programs, bad input, conflicts and crashes: each ends with one live release, a reason and
 //! the right exit code.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail that way")]
+#![expect(clippy::unwrap_used, reason = "tests fail that way")]
 
 mod harness;
 

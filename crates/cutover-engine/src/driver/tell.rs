@@ -32,7 +32,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             let news = before.is_none_or(|before| {
                 before.state != now.state
                     || before.address != now.address
-                    || (now.state != State::Ready && before.detail != now.detail)
+                    || (now.state != State::Ready && reason(before) != reason(now))
             });
             if let (true, Some(release)) = (news, self.name(id.release)) {
                 self.tell(EventKind::Instance {
@@ -149,9 +149,9 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         });
         // The first ones tell it; twenty alike would only hide it.
         for (id, seen) in bad.take(3) {
-            let name = self.name(id.release).map_or_else(String::new, |name| name.to_string());
+            let name = self.name(id.release).map_or(id.to_string(), |name| name.instance(id.slot));
             let detail = seen.detail.clone().unwrap_or_default();
-            let _ = writeln!(text, "{name}.{}: {detail}", id.slot);
+            let _ = writeln!(text, "{name}: {detail}");
             let lines = self.context.platform.logs(&self.subject, *id, 20).await;
             for line in lines.unwrap_or_default() {
                 let _ = writeln!(text, "  | {line}");
@@ -159,4 +159,10 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         }
         text.trim_end().to_owned()
     }
+}
+
+/// Why an instance is not ready, without the number of tries: another try alone is no news.
+fn reason(seen: &Seen) -> Option<&str> {
+    let detail = seen.detail.as_deref()?;
+    Some(detail.split(" (try ").next().unwrap_or(detail))
 }

@@ -10,6 +10,7 @@ use super::Session;
 use super::deploy::Following;
 use crate::client::{CallError, Client};
 use crate::failure::{Done, Failure, exit};
+use crate::leftovers;
 use crate::rollout::{Interrupts, Watch};
 
 /// Turn the rollout back.
@@ -45,11 +46,16 @@ pub(super) struct Scale {
 
 /// Stop an app's instances and free its port.
 ///
+/// With --all every app, and then the proxy and the daemon: nothing of Cutover is left running.
+///
 /// Example: cutover down shop
 #[derive(Debug, clap::Args)]
 pub(super) struct Down {
     /// Which app.
     app: Option<String>,
+    /// Every app, and then the proxy and the daemon.
+    #[arg(long, conflicts_with = "app")]
+    all: bool,
 }
 
 async fn act(client: &Client, app: &AppStatus, action: Action) -> Result<Acted, CallError> {
@@ -119,6 +125,9 @@ impl Scale {
 
 impl Down {
     pub(super) async fn run(self, session: &Session) -> Done {
+        if self.all {
+            return all_down(session).await;
+        }
         let mut session = session.clone();
         if self.app.is_some() {
             session.common.app = self.app;
@@ -131,6 +140,30 @@ impl Down {
         wait_until_gone(&client, &app).await?;
         say(&session, &acted, &format!("{} is down; its port is free", app.subject))
     }
+}
+
+async fn all_down(session: &Session) -> Done {
+    let client = session.client().await?;
+    let apps: Vec<AppStatus> = client.get("/v1/apps").await?;
+    let names: Vec<String> = apps.iter().map(|app| app.subject.to_string()).collect();
+    session.confirm(&format!(
+        "stop {} apps ({}) and Cutover itself?",
+        apps.len(),
+        names.join(", ")
+    ))?;
+    for app in &apps {
+        act(&client, app, Action::Down).await?;
+        wait_until_gone(&client, app).await?;
+    }
+    crate::daemon::stop(&session.folders).await?;
+    leftovers::end(&session.folders.state).await?;
+    if session.common.json {
+        session.print_json(&serde_json::json!({ "down": names }))?;
+    } else {
+        let apps = if names.is_empty() { "no app".to_owned() } else { names.join(", ") };
+        session.print(&format!("{apps} down; the proxy and the daemon have ended"))?;
+    }
+    Ok(exit::OK)
 }
 
 /// Draining takes as long as the spec allows; beyond the longest sensible sum a person is told.

@@ -1,6 +1,5 @@
 //! The demo: a good and a bad release under load, in a world of its own.
 
-mod leftovers;
 mod report;
 mod stage;
 

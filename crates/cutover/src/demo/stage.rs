@@ -12,7 +12,6 @@ use cutover_core::spec::{Source, Spec, parse};
 use cutover_engine::api::{Accepted, Acted, Action, AppStatus, Conflict, DeployRequest};
 use tempfile::TempDir;
 
-use super::leftovers;
 use crate::binary;
 use crate::cli::Session;
 use crate::client::Client;
@@ -20,6 +19,7 @@ use crate::daemon;
 use crate::failure::Failure;
 use crate::folders::Folders;
 use crate::hidden;
+use crate::leftovers;
 use crate::rollout::{Interrupts, Summary, Watch, watch_to_end};
 
 /// How the third version is bad.

@@ -116,7 +116,7 @@ pub(crate) fn failure(summary: &Summary) -> Failure {
     let turned_back =
         matches!(summary.outcome, Ended::RolledBack | Ended::RolledBackDegraded | Ended::Stuck);
     if turned_back {
-        failure.causes.extend(summary.reason.clone());
+        failure.causes.extend(summary.reason.clone().filter(|reason| !reason.is_empty()));
         failure = failure.help(format!("what happened: cutover events --app {subject}"));
     }
     match (summary.outcome, &summary.live) {

@@ -76,5 +76,5 @@ impl Known {
 
 /// An instance's name: `v2.0`, or `v2(2).0` for the second spec under that version.
 pub(crate) fn instance(release: &ReleaseName, id: InstanceId) -> String {
-    format!("{}.{}", release.to_string().replace(' ', ""), id.slot)
+    release.instance(id.slot)
 }

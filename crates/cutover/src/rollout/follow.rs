@@ -80,6 +80,12 @@ pub(crate) async fn see_through(
         summary.exit_code = exit::INTERRUPTED;
     }
     report(session, &summary)?;
+    if summary.exit_code == exit::OK
+        && summary.outcome == Ended::Succeeded
+        && summary.from.is_some()
+    {
+        session.note(&format!("undo: cutover rollback --app {}", summary.subject));
+    }
     match summary.exit_code {
         exit::OK => Ok(exit::OK),
         _ => {

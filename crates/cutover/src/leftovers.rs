@@ -15,7 +15,7 @@ const POLITE: Duration = Duration::from_secs(6);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks every process of the folder to end, and makes those end that do not.
-pub(super) async fn end(state: &Path) -> Result<(), Failure> {
+pub(crate) async fn end(state: &Path) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut asked = Vec::new();
     loop {
@@ -28,7 +28,7 @@ pub(super) async fn end(state: &Path) -> Result<(), Failure> {
                 left.iter().map(|pid| pid.as_raw_nonzero().to_string()).collect();
             return Err(Failure::new(
                 exit::INTERNAL,
-                format!("the demo's processes {} do not end", pids.join(", ")),
+                format!("the processes {} do not end", pids.join(", ")),
             ));
         }
         for pid in left {
