@@ -21,10 +21,10 @@ die() {
 # CUTOVER_BIN, else the release build of this checkout, built now if it is not there.
 if [[ -z ${CUTOVER_BIN:-} ]]; then
   CUTOVER_BIN=${CARGO_TARGET_DIR:-$root/target}/release/cutover
-  if [[ ! -x $CUTOVER_BIN || ! -x $(dirname "$CUTOVER_BIN")/cutover-demo ]]; then
+  if [[ ! -x $CUTOVER_BIN ]]; then
     command -v cargo >/dev/null || die 4 "cutover is not built, and there is no cargo to build it"
     say "building cutover (once) ..."
-    (cd "$root" && cargo build --release --quiet -p cutover -p cutover-demo) >&2 ||
+    (cd "$root" && cargo build --release --quiet -p cutover) >&2 ||
       die 1 "cutover could not be built"
   fi
 fi
@@ -51,8 +51,8 @@ use_spec() {
   if ! spec_file=$(find_spec); then
     spec_file=$root/examples/demo/cutover.yaml
     local program
-    program=$(cd "$(dirname "$CUTOVER_BIN")" && pwd)/cutover-demo
-    demo_app=(--set "release.command=[\"$program\", --port, \"{port}\", --version, \"{version}\"]")
+    program=$(realpath "$CUTOVER_BIN")
+    demo_app=(--set "release.command=[\"$program\", demo-app, --port, \"{port}\", --version, \"{version}\"]")
     [[ -z ${DEMO_LISTEN:-} ]] || demo_app+=(--set "listen=$DEMO_LISTEN")
     say "no cutover.yaml here or above: using the demo app ($spec_file)"
   fi
