@@ -123,6 +123,7 @@ HEALTH_CHECK_TIMEOUT=1 expect 7 "$here/rollback.sh" rolling demo --version=v1 --
 served v1
 
 step "rollback.sh --force turns a running rollout back"
+: >"$scratch/rolling"
 BATCH_DELAY=60 "$here/rolling-batch-deploy.sh" v6 2 >"$scratch/rolling" 2>&1 </dev/null &
 rolling=$!
 for _ in {1..200}; do
@@ -155,8 +156,8 @@ expect 2 "$here/rollback.sh" rolling demo --version=v99
 served v1
 
 step "everything can be ended"
-expect 0 cutover down demo --yes
-expect 0 cutover daemon stop
-"$here/end-all.sh" "$CUTOVER_STATE" || fail "something does not end"
+expect 1 "$here/end-all.sh" --list "$CUTOVER_STATE"
+says proxy-serve
+expect 0 cutover down --all --yes
 expect 0 "$here/end-all.sh" --list "$CUTOVER_STATE"
 say "all scripts do what they say"
