@@ -1,8 +1,6 @@
 //! What commands say and how they end where no rollout is needed.
 
-mod harness;
-
-use harness::World;
+use crate::harness::World;
 
 #[test]
 fn every_problem_of_a_spec_is_said_with_its_place_and_a_suggestion() {
@@ -24,7 +22,7 @@ fn a_spec_is_found_in_a_folder_above_and_named_as_it_is() {
     let below = world.app().join("a/b");
     std::fs::create_dir_all(&below).unwrap();
     let output = world.command(&["validate"]).current_dir(&below).output().unwrap();
-    harness::Ran::of("validate", &output).expect_ok().says("/app/cutover.yaml is valid");
+    crate::harness::Ran::of("validate", &output).expect_ok().says("/app/cutover.yaml is valid");
     world
         .run("validate --file nothing.yaml")
         .expect_code(2)
@@ -36,7 +34,7 @@ fn a_spec_is_found_in_a_folder_above_and_named_as_it_is() {
 fn an_overlay_is_laid_over_for_its_environment_only() {
     let world = World::new();
     world.spec().n(2).write();
-    harness::write(&world.app().join("cutover.production.yaml"), "instances: 7\n");
+    crate::harness::write(&world.app().join("cutover.production.yaml"), "instances: 7\n");
     world.run("validate --env production").expect_ok().says("shop.production, 7 ×");
     world.run("validate").expect_ok().says("shop, 2 ×");
 }

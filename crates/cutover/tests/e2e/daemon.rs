@@ -1,13 +1,11 @@
 //! The daemon: started, found, stopped, reached.
 
-mod harness;
-
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
-use harness::{World, request, wait_until};
+use crate::harness::{World, request, wait_until};
 
 #[test]
 fn starting_and_stopping_twice_is_no_error() {

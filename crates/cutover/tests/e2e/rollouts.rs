@@ -1,8 +1,6 @@
 //! Whole rollouts: real daemon, proxy, keepers and app.
 
-mod harness;
-
-use harness::{World, get_tcp, wait_until};
+use crate::harness::{World, get_tcp, wait_until};
 
 /// The version that users get.
 fn served(world: &World) -> Option<String> {
@@ -11,7 +9,7 @@ fn served(world: &World) -> Option<String> {
 }
 
 /// The events that a command printed.
-fn events(ran: &harness::Ran) -> Vec<serde_json::Value> {
+fn events(ran: &crate::harness::Ran) -> Vec<serde_json::Value> {
     ran.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 

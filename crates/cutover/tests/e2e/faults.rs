@@ -1,15 +1,12 @@
 //! Bad programs, bad input, conflicts and crashes: each ends with one live release, a reason and
 //! the right exit code.
-#![expect(clippy::unwrap_used, reason = "tests fail that way")]
-
-mod harness;
 
 use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use harness::{World, get_tcp, wait_until};
+use crate::harness::{World, get_tcp, wait_until};
 use serde_json::Value;
 
 fn served(world: &World) -> Option<String> {
@@ -111,7 +108,7 @@ fn a_command_that_is_not_there_changes_nothing() {
     world.spec().write();
     world.deploy("v1").expect_ok();
     let text = world.spec().text();
-    let text = text.replace(&*harness::demo_app().to_string_lossy(), "./no/such/program");
+    let text = text.replace(&*crate::harness::demo_app().to_string_lossy(), "./no/such/program");
     world.write_spec(&text);
     world.deploy("v2").expect_code(4).complains("no/such/program");
     only_v1_is_left(&world);
@@ -266,7 +263,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        harness::end(&self.0);
+        crate::harness::end(&self.0);
         let _ = Command::new("umount").arg("-l").arg(self.0.state()).status();
     }
 }

@@ -4,16 +4,13 @@
 //!
 //! `CUTOVER_TEST_RATE` (requests per second, default 150) turns it up; the figures of the README
 //! were measured at 500 with a release build.
-#![expect(clippy::unwrap_used, reason = "tests fail that way")]
-
-mod harness;
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::harness::{World, wait_until};
 use cutover_load::{Load, Report, Settings};
-use harness::{World, wait_until};
 use serde_json::Value;
 
 /// Load on one world's app, in a runtime of its own.

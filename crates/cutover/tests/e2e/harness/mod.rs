@@ -1,6 +1,4 @@
 //! A Cutover of its own for each test: own folder, own environment, nothing left behind.
-#![expect(dead_code, unused_imports, reason = "each test file uses its own part of the harness")]
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail that way")]
 
 mod http;
 mod left;

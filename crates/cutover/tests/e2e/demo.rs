@@ -1,8 +1,6 @@
 //! The demo shows what it promises and leaves nothing behind.
 
-mod harness;
-
-use harness::{World, demo_app, wait_until};
+use crate::harness::{World, demo_app, wait_until};
 
 #[test]
 fn a_good_and_a_bad_release_without_a_failed_request() {

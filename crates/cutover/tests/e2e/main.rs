@@ -1,0 +1,12 @@
+//! The whole program from outside: real daemon, proxy, keepers and apps, each test with a Cutover of
+//! its own. `cargo test -p cutover --test e2e faults` runs one part.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail that way")]
+
+mod daemon;
+mod demo;
+mod faults;
+mod gates;
+mod harness;
+mod rollouts;
+mod texts;
+mod under_load;
