@@ -168,8 +168,9 @@ impl World {
         };
         let (stage, age) = (now.stage, self.now.since(reached));
         let running = rollout.hooks.iter().find_map(|((stage, hook), state)| match state {
-            HookState::Running { .. } => Some((*stage, *hook)),
-            HookState::Done { .. } | HookState::Lost => None,
+            // Nobody hears of the end of a hook whose engine died.
+            HookState::Running { epoch } if *epoch == self.app.epoch => Some((*stage, *hook)),
+            HookState::Running { .. } | HookState::Done { .. } | HookState::Lost => None,
         });
         let gates = rollout.plan.stages.get(stage).map(|stage| stage.gates.as_slice());
         let judged = gates.into_iter().flatten().any(|gate| matches!(gate, Gate::Judge { .. }));

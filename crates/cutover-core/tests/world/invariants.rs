@@ -28,6 +28,7 @@
 //! | I23 | no ready instance is stopped while a broken one beside it stays |
 //! | I24 | a table is well-formed: shares sum to full, and whoever has one serves |
 //! | I25 | good releases are never late and never crash, however people scale and supersede |
+//! | I26 | where downtime is allowed, turning back takes all traffic off at once |
 
 use std::time::Duration;
 
@@ -153,7 +154,11 @@ impl World {
         }
         let hook_failed = rollout.hooks.iter().any(|((stage, _), state)| {
             let here = matches!(rollout.phase, Phase::Forward(now) if now.stage == *stage);
-            here && matches!(state, HookState::Done { ok: false } | HookState::Lost)
+            here && match state {
+                HookState::Running { epoch } => *epoch < self.app.epoch,
+                HookState::Done { ok } => !ok,
+                HookState::Lost => true,
+            }
         });
         if plan.on_failure == OnFailure::Rollback && hook_failed {
             return broken("I19 a failed hook, and still going forward");
@@ -200,6 +205,12 @@ impl World {
                 && !goal.barred.contains(&release)
                 && !(flag_on && self.unaware.contains(&release))
         };
+        if let Some(Rollout { phase: Phase::Back { .. }, plan, .. }) = &self.app.rollout
+            && plan.budget.downtime == Downtime::Allowed
+            && table.serves(plan.candidate)
+        {
+            return broken("I26 downtime is allowed, and the bad release keeps traffic");
+        }
         let fit = count(table.serving.keys().filter(|id| carries(seen, **id, self.now)));
         let able = |id: &&InstanceId| may_serve(id.release) && carries(seen, **id, self.now);
         let ready = seen.instances.keys().filter(able);
