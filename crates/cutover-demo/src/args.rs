@@ -68,6 +68,10 @@ pub(crate) struct Args {
     #[arg(long, env = "CUTOVER_DEMO_IGNORE_TERM", value_parser = FalseyValueParser::new())]
     pub(crate) ignore_term: bool,
 
+    /// End at once on SIGTERM, with requests inside
+    #[arg(long, env = "CUTOVER_DEMO_ABRUPT", value_parser = FalseyValueParser::new())]
+    pub(crate) abrupt: bool,
+
     /// Start a child in its own session that takes no notice of SIGTERM
     #[arg(long, env = "CUTOVER_DEMO_FORK", value_parser = FalseyValueParser::new())]
     pub(crate) fork: bool,

@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_millis(4500);
 
 /// Runs the program to its end.
 pub(crate) async fn run(args: Args, words: &[&str]) -> io::Result<u8> {
-    let mut signals = Signals::new(args.ignore_term)?;
+    let mut signals = Signals::new(&args)?;
     let _sleeper = if args.fork { Some(sleeper::start(words)?) } else { None };
     let (exit_after, exit_code) = (args.exit_after, args.exit_code);
     let early_end = async move {
@@ -109,25 +109,33 @@ async fn connection(stream: TcpStream, app: Arc<App>, mut stop: watch::Receiver<
 
 /// SIGTERM and SIGINT, caught from the very start.
 struct Signals {
-    terminate: Signal,
+    /// `None` leaves SIGTERM its default: the process is gone at once, whatever is inside it.
+    terminate: Option<Signal>,
     interrupt: Signal,
     ignore_term: bool,
 }
 
 impl Signals {
-    fn new(ignore_term: bool) -> io::Result<Self> {
+    fn new(args: &Args) -> io::Result<Self> {
+        let handled = !args.abrupt;
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
+            terminate: handled.then(|| signal(SignalKind::terminate())).transpose()?,
             interrupt: signal(SignalKind::interrupt())?,
-            ignore_term,
+            ignore_term: args.ignore_term,
         })
     }
 
     /// Returns when the program is asked to stop.
     async fn stop(&mut self) {
         loop {
+            let terminated = async {
+                match &mut self.terminate {
+                    Some(terminate) => terminate.recv().await,
+                    None => pending().await,
+                }
+            };
             tokio::select! {
-                _ = self.terminate.recv() => {
+                _ = terminated => {
                     if !self.ignore_term {
                         return;
                     }

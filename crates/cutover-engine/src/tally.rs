@@ -72,11 +72,20 @@ impl Tally {
         }
     }
 
-    /// The candidate's requests since the stage was entered.
+    /// The candidate's requests since the stage was entered, those of the second that is not over
+    /// yet included: a bad candidate must not win a second.
     #[must_use]
-    pub(crate) fn sample(&self) -> Sample {
-        let latency = self.latency.iter().map(|(upper, count)| (*upper, *count)).collect();
-        Sample { counts: self.stage.counts, latency }
+    pub(crate) fn sample(&self, candidate: ReleaseId) -> Sample {
+        let mut counts = self.stage.counts;
+        let mut latency = self.latency.clone();
+        let open = self.open.as_ref().and_then(|open| open.releases.get(&candidate));
+        if let Some(measured) = open {
+            measured.instances.values().for_each(|counters| counts.add(counters));
+            for (upper, count) in &measured.latency {
+                *latency.entry(*upper).or_default() += count;
+            }
+        }
+        Sample { counts, latency: latency.into_iter().collect() }
     }
 
     /// A new stage is judged by its own requests.

@@ -44,10 +44,14 @@ pub(crate) async fn end(state: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Daemon, keepers and proxy all carry their state folder in their environment.
+/// Daemon, keepers and proxy carry their state folder in their environment and are this program;
+/// so does whatever they started that was left. The caller's shell has the folder in its
+/// environment, too, and is not theirs.
 fn of(state: &Path) -> Vec<Pid> {
     let mut entry = format!("{STATE}=").into_bytes();
     entry.extend_from_slice(state.as_os_str().as_bytes());
+    let mut instance = b"CUTOVER_INSTANCE_FOLDER=".to_vec();
+    instance.extend_from_slice(state.join("instances").as_os_str().as_bytes());
     let own = std::process::id().to_string();
     let mut found = Vec::new();
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -57,7 +61,12 @@ fn of(state: &Path) -> Vec<Pid> {
             continue;
         };
         let environment = fs::read(process.path().join("environ")).unwrap_or_default();
-        let ours = environment.split(|byte| *byte == 0).any(|variable| variable == entry);
+        let variables = || environment.split(|byte| *byte == 0);
+        let program = fs::read_link(process.path().join("exe")).unwrap_or_default();
+        let is_cutover =
+            program.starts_with(state.join("bin")) && variables().any(|variable| variable == entry);
+        let is_instance = variables().any(|variable| variable.starts_with(&instance));
+        let ours = is_cutover || is_instance;
         if let (true, Some(pid)) = (ours, pid.parse().ok().and_then(Pid::from_raw)) {
             found.push(pid);
         }

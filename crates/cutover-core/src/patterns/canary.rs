@@ -22,7 +22,8 @@ pub(super) fn course(canary: &Canary, spec: &Spec) -> Course {
     };
     let mut stages: Vec<Stage> =
         canary.steps.iter().filter(|share| **share < Share::FULL).map(step).collect();
-    let all = Route::split(Share::FULL);
+    // Users keep their side until the last one has moved.
+    let all = Route::Split { candidate: Share::FULL, sticky };
     stages.push(Stage::new(Size::All, Size::All, all.clone(), vec![Gate::Ready]));
     stages.push(Stage::new(Size::Zero, Size::All, all, settle(spec)));
     Course::new(after_hooks(spec, stages), serving(Size::All, Size::Zero))

@@ -156,7 +156,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             gates.is_some_and(|gates| gates.iter().any(|g| matches!(g, Gate::Judge { .. })));
         let held = rollout.plan.on_failure == OnFailure::Hold && forward.holding.is_some();
         let (verdict, reason) = if self.run.tally.looked {
-            guard::judge(&bounds, &self.run.tally.sample())
+            guard::judge(&bounds, &self.run.tally.sample(rollout.plan.candidate))
         } else {
             (Verdict::Error, "the proxy's counts cannot be read".to_owned())
         };

@@ -162,6 +162,7 @@ fn users_with_a_cookie_only_ever_move_forward() {
     world.spec().n(4).more(canary).write();
     world.deploy("v1").expect_ok();
     let rollout = world.start("deploy v2 --pattern canary");
+    wait_until("it has begun", || !status(&world)["rollout"].is_null());
     let mut users: Vec<(String, &str)> = vec![];
     let ask = |cookie: &str| {
         let mut stream = std::net::TcpStream::connect(world.address()).unwrap();
@@ -177,8 +178,17 @@ fn users_with_a_cookie_only_ever_move_forward() {
     let mut round = 0;
     while !status(&world)["rollout"].is_null() {
         for (cookie, side) in &mut users {
-            let now = if ask(cookie).contains("x-version: v2") { "v2" } else { "v1" };
-            assert!(!(*side == "v2" && now == "v1"), "{cookie} went back");
+            let answer = ask(cookie);
+            assert!(
+                answer.starts_with("http/1.0 200") || answer.starts_with("http/1.1 200"),
+                "{answer}"
+            );
+            let now = if answer.contains("x-version: v2") { "v2" } else { "v1" };
+            assert!(
+                !(*side == "v2" && now == "v1"),
+                "{cookie} went back: {answer}\n{}",
+                status(&world)
+            );
             if *side == "v1" && now == "v2" {
                 moved[round.min(2)] += 1;
             }

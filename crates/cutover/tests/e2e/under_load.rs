@@ -1,6 +1,6 @@
 //! Releases under open-loop load: half of the requests over kept connections, one in five a POST
 //! with an id of its own, one in fifty slow. Whatever happens, no request fails and none is done
-//! twice.
+//! twice, although the app ends at once when it is told to stop.
 //!
 //! `CUTOVER_TEST_RATE` (requests per second, default 150) turns it up; the figures of the README
 //! were measured at 500 with a release build.
@@ -90,7 +90,12 @@ fn world() -> World {
 /// The spec, with more of the app's environment.
 fn write(world: &World, env: &[(&str, &str)]) {
     let file = orders(world).to_string_lossy().into_owned();
-    let mut spec = world.spec().n(4).env("CUTOVER_DEMO_ORDERS", &file).more(SETTINGS);
+    let mut spec = world
+        .spec()
+        .n(4)
+        .env("CUTOVER_DEMO_ORDERS", &file)
+        .env("CUTOVER_DEMO_ABRUPT", "true")
+        .more(SETTINGS);
     for (name, value) in env {
         spec = spec.env(name, value);
     }
