@@ -96,7 +96,12 @@ impl Folders {
 }
 
 fn private(folder: &Path) -> Result<(), Failure> {
-    cutover_files::private_folder(folder)?;
+    cutover_files::private_folder(folder).map_err(|error| {
+        let message = format!("{} cannot be a folder for state", folder.display());
+        Failure::new(exit::PREFLIGHT, message)
+            .because(&error)
+            .help(format!("set {STATE} to a folder that you can write"))
+    })?;
     let meta = std::fs::metadata(folder).map_err(|error| {
         Failure::internal(format!("cannot look at {}", folder.display()), &error)
     })?;

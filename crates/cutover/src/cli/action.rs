@@ -51,10 +51,11 @@ pub(super) struct Scale {
 /// Example: cutover down shop
 #[derive(Debug, clap::Args)]
 pub(super) struct Down {
-    /// Which app.
+    /// Which app; --app does as well.
+    #[arg(id = "which", value_name = "APP")]
     app: Option<String>,
     /// Every app, and then the proxy and the daemon.
-    #[arg(long, conflicts_with = "app")]
+    #[arg(long, conflicts_with = "which")]
     all: bool,
 }
 

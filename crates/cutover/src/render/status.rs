@@ -98,11 +98,11 @@ fn instance_line(
     let name = instance(&one.release, one.id);
     let address = one.address.as_deref().unwrap_or("");
     let state = state_word(Some(one.state));
-    let mut text = format!(
-        "  {name:<names$}  {state:<9}  {address:<addresses$}  {}  {share:>5}  {}",
-        bar(share),
-        span(now.since(one.since))
-    );
+    let mut text = format!("  {name:<names$}  {state:<9}");
+    if app.listen.is_some() {
+        text.push_str(&format!("  {address:<addresses$}  {}  {share:>5}", bar(share)));
+    }
+    text.push_str(&format!("  {}", span(now.since(one.since))));
     let inside = one.in_flight.requests + one.in_flight.upgraded;
     if inside > 0 {
         text.push_str(&format!("  in flight {inside}"));
