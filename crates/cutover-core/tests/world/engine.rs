@@ -145,9 +145,7 @@ impl World {
     ) -> Option<Record> {
         let live = self.app.live();
         let before = live.map_or(self.app.rest, |rollout| rollout.plan.before);
-        // What is live or on its way is not deployed again.
-        let on_its_way = live.is_some_and(|rollout| rollout.plan.candidate == candidate);
-        if on_its_way || before.is_some_and(|rest| rest.live == candidate) {
+        if before.is_some_and(|rest| rest.live == candidate) {
             return None;
         }
         let spec = &self.scenario.spec;

@@ -322,7 +322,10 @@ impl World {
             return Ok(());
         }
         let at_rest = self.app.live().is_none();
-        let floor = if at_rest { goal.n } else { goal.budget.bounds(goal.n).floor };
+        // All releases are good here: what the plan promised holds all the way back, too.
+        let back = self.app.live().filter(|rollout| matches!(rollout.phase, Phase::Back { .. }));
+        let budget = back.map_or(goal.budget, |rollout| rollout.plan.budget);
+        let floor = if at_rest { goal.n } else { budget.bounds(goal.n).floor };
         // Who forces an abort gives up the servers that stable cannot replace yet.
         let forced = self.app.rollout.as_ref().is_some_and(|rollout| rollout.force);
         if goal.budget.downtime == Downtime::Allowed || forced {

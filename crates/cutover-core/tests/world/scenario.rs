@@ -197,6 +197,7 @@ fn people(dice: &mut Dice, scenario: &mut Scenario) {
         let candidate = if dice.chance(100) { 2 } else { 3 };
         ops.push((secs(2, dice, 60), deploy(pattern(dice), candidate, true)));
         if dice.chance(300) {
+            scenario.undisturbed = false;
             ops.push((secs(40, dice, 60), Op::Abort { force: false }));
         }
     } else if dice.chance(500) {
