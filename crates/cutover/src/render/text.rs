@@ -172,7 +172,7 @@ mod tests {
     }
 
     fn release(id: u32, version: &str, ordinal: u32) -> Value {
-        json!({"id": id, "version": version, "ordinal": ordinal})
+        json!({"id": format!("r{id}"), "version": version, "ordinal": ordinal})
     }
 
     fn begun() -> Value {
@@ -181,7 +181,7 @@ mod tests {
             "type": "rollout-begun", "from": release(1, "v1", 1), "to": release(2, "v2", 1),
             "pattern": "canary", "n": 4, "actor": "ana (uid 1000)", "rollback": false,
             "plan": {
-                "pattern": "canary", "before": null, "candidate": 2, "keep": 0, "patience": ten,
+                "pattern": "canary", "before": null, "candidate": "r2", "keep": 0, "patience": ten,
                 "budget": {"surge": "all", "unavailable": "zero", "downtime": "never"},
                 "stages": [
                     {"sizes": {"stable": "all", "candidate": {"part": [1, 4]}},
@@ -201,7 +201,7 @@ mod tests {
             json!({"type": "stage-entered", "stage": 0}),
             json!({"type": "instance", "instance": "r2.0", "release": release(2, "v2", 1), "state": "starting",
                    "address": "127.0.0.1:20007", "detail": "GET /health → 503 \"db warming\" (try 3)"}),
-            json!({"type": "routed", "shares": {"1": "75%", "2": "25%"}, "held": false}),
+            json!({"type": "routed", "shares": {"r1": "75%", "r2": "25%"}, "held": false}),
             json!({"type": "stage-reached", "stage": 0}),
             json!({"type": "judged", "stage": 0, "verdict": "pass", "reason": "0 of 812 failed"}),
             json!({"type": "stage-entered", "stage": 1}),

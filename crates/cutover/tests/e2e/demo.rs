@@ -1,10 +1,9 @@
 //! The demo shows what it promises and leaves nothing behind.
 
-use crate::harness::{World, demo_app, wait_until};
+use crate::harness::{World, wait_until};
 
 #[test]
 fn a_good_and_a_bad_release_without_a_failed_request() {
-    demo_app();
     let world = World::new();
     let json = world.run("demo rolling --json").expect_ok().json();
     assert_eq!(json["good"]["outcome"], "succeeded");
@@ -18,7 +17,6 @@ fn a_good_and_a_bad_release_without_a_failed_request() {
 
 #[test]
 fn an_interrupt_cleans_up_too() {
-    demo_app();
     let world = World::new();
     let demo = world.start("demo canary");
     wait_until("v2 is on its way", || demo.stderr().contains("stage 1/4 reached"));

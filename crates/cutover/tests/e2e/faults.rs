@@ -108,7 +108,7 @@ fn a_command_that_is_not_there_changes_nothing() {
     world.spec().write();
     world.deploy("v1").expect_ok();
     let text = world.spec().text();
-    let text = text.replace(&*crate::harness::demo_app().to_string_lossy(), "./no/such/program");
+    let text = text.replace(crate::harness::PROGRAM, "./no/such/program");
     world.write_spec(&text);
     world.deploy("v2").expect_code(4).complains("no/such/program");
     only_v1_is_left(&world);
@@ -179,7 +179,7 @@ fn crashed_instances_come_back_and_apps_come_back_with_the_daemon() {
         let line = |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let all = world.processes();
         all.into_iter()
-            .filter(|pid| String::from_utf8_lossy(&line(pid)).contains("cutover-demo\0--port"))
+            .filter(|pid| String::from_utf8_lossy(&line(pid)).contains("demo-app\0--port"))
             .collect::<Vec<u32>>()
     };
     let first = apps();
@@ -209,7 +209,7 @@ fn a_rebuilt_binary_breaks_nothing_that_runs() {
     world.spec().write();
     // A copy in the place of the build's output, which the "rebuild" then overwrites.
     let program = world.app().join("cutover");
-    fs::copy(env!("CARGO_BIN_EXE_cutover"), &program).unwrap();
+    fs::copy(crate::harness::PROGRAM, &program).unwrap();
     let run = |line: &str| {
         let mut command = Command::new(&program);
         command.args(line.split(' ')).current_dir(world.app()).env_clear();
@@ -220,7 +220,7 @@ fn a_rebuilt_binary_breaks_nothing_that_runs() {
     };
     run("deploy v1");
     fs::remove_file(&program).unwrap();
-    let mut rebuilt = fs::read(env!("CARGO_BIN_EXE_cutover")).unwrap();
+    let mut rebuilt = fs::read(crate::harness::PROGRAM).unwrap();
     rebuilt.extend_from_slice(b"another build");
     cutover_files::write_atomic_mode(&program, &rebuilt, 0o700).unwrap();
     // Keepers, proxy and daemon start from the kept copy: a crash and a release need it.

@@ -45,6 +45,11 @@ impl Users {
         self.load.as_ref().unwrap().snapshot()
     }
 
+    /// Waits until as many slow requests are under way as there will ever be.
+    fn come(&self) {
+        self.a_while((rate() * 2.2) as u64);
+    }
+
     /// Waits until some more requests have been answered.
     fn a_while(&self, answered: u64) {
         let begin = self.so_far().completed;
@@ -115,7 +120,7 @@ fn is_live(world: &World, version: &str) {
 fn releases(world: &World, pattern: &str) {
     let world_of = world;
     let users = Users::of(world_of);
-    users.a_while(50);
+    users.come();
     let ran = world.deploy(&format!("v2 --pattern {pattern}")).expect_ok();
     assert!(ran.stdout.contains("failed 0"), "{ran}");
     users.a_while(50);
@@ -129,7 +134,7 @@ fn aborts_at_each_stage(pattern: &str, stages: usize) {
     for stage in 0..stages {
         let world = world();
         let users = Users::of(&world);
-        users.a_while(30);
+        users.come();
         world.deploy(&format!("v2 --pattern {pattern} --detach")).expect_ok();
         wait_until("the stage comes", || {
             let now = status(&world)["rollout"]["stage"].as_u64();
@@ -148,7 +153,7 @@ fn aborts_at_each_stage(pattern: &str, stages: usize) {
 fn returns_by_itself(pattern: &str) {
     let world = world();
     let users = Users::of(&world);
-    users.a_while(30);
+    users.come();
     write(&world, &[("CUTOVER_DEMO_FAIL", "0.34")]);
     world.deploy(&format!("v2 --pattern {pattern}")).expect_code(6).complains("errors");
     users.a_while(30);
@@ -182,7 +187,7 @@ fn canary() {
 fn big_bang_holds_requests() {
     let world = world();
     let users = Users::of(&world);
-    users.a_while(50);
+    users.come();
     let ran = world.deploy("v2 --pattern big-bang").expect_ok();
     assert!(ran.stdout.contains("nobody served for"), "downtime is told: {ran}");
     users.a_while(50);
@@ -195,7 +200,7 @@ fn back_to_the_last_good_release() {
     let world = world();
     world.deploy("v2").expect_ok();
     let users = Users::of(&world);
-    users.a_while(30);
+    users.come();
     world.run("rollback").expect_ok();
     users.a_while(30);
     is_live(&world, "v1");
@@ -206,7 +211,7 @@ fn back_to_the_last_good_release() {
 fn survives(pattern: &str, victim: &str, name: &str) {
     let world = world();
     let users = Users::of(&world);
-    users.a_while(30);
+    users.come();
     let deploy = world.start(&format!("deploy v2 --pattern {pattern}"));
     wait_until("the candidate comes up", || {
         let status = status(&world);
@@ -281,7 +286,7 @@ fn killed_keepers_are_replaced() {
     let world = world();
     world.deploy("v2").expect_ok();
     let users = Users::of(&world);
-    users.a_while(30);
+    users.come();
     let pids: Vec<u32> = world.processes().into_iter().filter(|pid| is(*pid, " keeper ")).collect();
     assert_eq!(pids.len(), 4);
     Command::new("kill").args(["-9", &pids[0].to_string()]).status().unwrap();

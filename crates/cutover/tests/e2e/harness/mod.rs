@@ -9,7 +9,6 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -20,6 +19,9 @@ pub(crate) use spec::SpecText;
 
 /// The longest a test waits for anything that has no time-out of its own.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cutover");
 
 /// One Cutover and one app folder.
 pub(crate) struct World {
@@ -63,7 +65,7 @@ impl World {
 
     /// A command in a cleared environment, not started yet.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cutover"));
+        let mut command = Command::new(PROGRAM);
         command
             .args(arguments)
             .current_dir(self.app())
@@ -183,27 +185,6 @@ pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 /// A port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// The demo app, built if it is not there.
-pub(crate) fn demo_app() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let path = Path::new(env!("CARGO_BIN_EXE_cutover")).with_file_name("cutover-demo");
-        // A build waits for every other one on this machine; a workspace test has made it anyway.
-        if path.is_file() {
-            return path;
-        }
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "cutover-demo"]);
-        if path.parent().is_some_and(|folder| folder.ends_with("release")) {
-            build.arg("--release");
-        }
-        let status = build.status().unwrap();
-        assert!(status.success() && path.is_file(), "{} is not there", path.display());
-        path
-    });
-    built.clone()
 }
 
 pub(crate) fn write(path: &Path, text: &str) {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{demo_app, write};
+use super::{PROGRAM, write};
 
 /// A spec in the making. What a bad version does is told by its environment:
 /// `world.spec().env("CUTOVER_DEMO_FAIL", "0.5").write()`.
@@ -54,11 +54,12 @@ impl SpecText {
     }
 
     pub(crate) fn text(&self) -> String {
-        let program = demo_app();
+        // The program holds the demo app.
+        let program = PROGRAM;
         let env: Vec<String> =
             self.env.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
         format!(
-            "app: shop\ninstances: {n}\nlisten: 127.0.0.1:{port}\nrelease:\n  command: [{program:?}, \
+            "app: shop\ninstances: {n}\nlisten: 127.0.0.1:{port}\nrelease:\n  command: [{program:?}, demo-app, \
              \"--port\", \"{{port}}\", \"--version\", \"{{version}}\"]\n  env: {{ {env} }}\n\
              health: {health}\ndrain: {{ requests: 5s, upgraded: 2s, stop: 2s }}\npattern: {pattern}\n{more}",
             n = self.n,
