@@ -55,12 +55,14 @@ pub struct Forward {
     pub verdict: Option<Verdict>,
     /// A person said go.
     pub approved: bool,
+    /// ... when the rollout held, and so knew what was wrong.
+    pub overruled: bool,
 }
 
 impl Forward {
     fn enter(stage: usize, at: At) -> Forward {
         let (reached, holding, verdict) = (None, None, None);
-        Forward { stage, entered: at, reached, holding, verdict, approved: false }
+        Forward { stage, entered: at, reached, holding, verdict, approved: false, overruled: false }
     }
 }
 
@@ -73,6 +75,10 @@ pub struct Rollout {
     pub begun: At,
     /// Where it is.
     pub phase: Phase,
+    /// The target size, and the one of the spec, that turning back restores.
+    pub sizes_before: (Count, Count),
+    /// Since when it goes on after a pause.
+    pub resumed: Option<At>,
     /// Since when a person wants it to wait before the next stage.
     pub paused: Option<At>,
     /// A person asked to turn back.
@@ -99,6 +105,8 @@ impl Rollout {
 pub struct App {
     /// The target number of instances.
     pub n: Count,
+    /// The number that the newest good spec asked for; another `n` is by `scale`.
+    pub spec_n: Count,
     /// Number of the engine's start.
     pub epoch: u32,
     /// What the app is when nothing is going on; `None` before the first release and when down.
@@ -118,7 +126,7 @@ pub struct Illegal(pub &'static str);
 
 impl Default for App {
     fn default() -> App {
-        App { n: 1, epoch: 0, rest: None, rollout: None }
+        App { n: 1, spec_n: 0, epoch: 0, rest: None, rollout: None }
     }
 }
 
@@ -144,7 +152,7 @@ impl App {
     pub fn apply(&mut self, at: At, record: &Record) -> Result<(), Illegal> {
         match record {
             Record::EngineStarted { epoch } => self.engine_started(*epoch),
-            Record::Scaled { n } => self.n = *n,
+            Record::Scaled { n, by_spec } => self.scale(*n, *by_spec),
             Record::Down => self.go_down()?,
             Record::Begun(plan) => self.begin(at, plan)?,
             Record::Reached { .. }
@@ -172,6 +180,17 @@ impl App {
         }
     }
 
+    fn scale(&mut self, n: Count, by_spec: bool) {
+        self.n = n;
+        if by_spec {
+            self.spec_n = n;
+        }
+        // What a person asks for in the middle of a rollout outlasts its end.
+        if let Some(rollout) = self.rollout.as_mut().filter(|rollout| rollout.is_live()) {
+            rollout.sizes_before.0 = n;
+        }
+    }
+
     fn go_down(&mut self) -> Result<(), Illegal> {
         if self.live().is_some() {
             return Err(Illegal("an app goes down while a rollout is live"));
@@ -184,9 +203,20 @@ impl App {
         if plan.stages.is_empty() {
             return Err(Illegal("a plan without stages"));
         }
+        let mut plan = plan.clone();
+        let superseded = self.live();
+        let sizes_before = superseded.map(|old| old.sizes_before).unwrap_or((self.n, self.spec_n));
+        // The flag of the rollout superseded by this one may still be on.
+        let unaware = superseded.map(|old| old.plan.unaware.clone()).unwrap_or_default();
+        plan.unaware.extend(unaware);
+        plan.unaware.sort();
+        plan.unaware.dedup();
+        (self.n, self.spec_n) = (plan.n, plan.spec_n);
         self.rollout = Some(Rollout {
-            plan: plan.clone(),
+            plan,
             begun: at,
+            sizes_before,
+            resumed: None,
             phase: Phase::Forward(Forward::enter(0, at)),
             paused: None,
             abort: false,
@@ -207,7 +237,10 @@ impl App {
                 rollout.force |= force;
             }
             Record::Paused => rollout.paused = Some(at),
-            Record::Resumed => rollout.paused = None,
+            Record::Resumed => {
+                rollout.paused = None;
+                rollout.resumed = Some(at);
+            }
             Record::HookEnded { stage, hook, ok } => {
                 rollout.hooks.insert((*stage, *hook), HookState::Done { ok: *ok });
             }
@@ -217,7 +250,10 @@ impl App {
                 self.rest = rest;
             }
             Record::TurnedBack(why) => match rollout.phase {
-                Phase::Forward(_) => rollout.phase = Phase::Back { why: *why, since: at },
+                Phase::Forward(_) => {
+                    rollout.phase = Phase::Back { why: *why, since: at };
+                    (self.n, self.spec_n) = rollout.sizes_before;
+                }
                 Phase::Back { .. } | Phase::Done(_) => return Err(Illegal("turned back already")),
             },
             Record::Reached { .. }
@@ -254,6 +290,7 @@ impl App {
             }
             Record::Approved { stage } if *stage == now.stage => {
                 now.approved = true;
+                now.overruled |= now.holding.is_some();
                 now.holding = None;
             }
             Record::HookStarted { stage, hook } if *stage == now.stage => {
@@ -275,5 +312,10 @@ fn after(plan: &Plan, outcome: Outcome, at: At) -> Option<Rest> {
     let standby = kept.map(|release| Standby { release, until: at + plan.keep });
     let flag = plan.stages.last().and_then(|stage| stage.flag);
     let before = plan.before.map_or(Share::ZERO, |rest| rest.flag);
-    Some(Rest { live: plan.candidate, standby, flag: flag.unwrap_or(before) })
+    let raised_by = match flag {
+        Some(Share::ZERO) => None,
+        Some(_) => Some(plan.candidate),
+        None => plan.before.and_then(|rest| rest.raised_by),
+    };
+    Some(Rest { live: plan.candidate, standby, flag: flag.unwrap_or(before), raised_by })
 }

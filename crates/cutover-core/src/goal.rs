@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::app::{App, Phase, REST_BUDGET};
 use crate::id::ReleaseId;
+use crate::observed::{Observed, State};
 use crate::plan::{Aside, Budget, MatchRule, Plan, Rest, Route, Size, Stage, Sticky};
 use crate::units::{At, Count, Share};
 
@@ -84,19 +85,21 @@ impl Goal {
 
 /// What is aimed at now.
 #[must_use]
-pub fn goal(app: &App, now: At) -> Goal {
+pub fn goal(app: &App, seen: &Observed, now: At) -> Goal {
     let Some(rollout) = &app.rollout else {
         return at_rest(app.rest, app.n, now);
     };
     let plan = &rollout.plan;
     match rollout.phase {
         Phase::Done(_) => Goal {
+            unaware: plan.unaware.clone(),
             barred: if rollout.force { vec![plan.candidate] } else { vec![] },
             ..at_rest(app.rest, app.n, now)
         },
         Phase::Back { since, .. } => {
             let mut budget = plan.budget;
-            if now >= since + plan.patience.ready {
+            let helpless = now >= helpless_at(plan, seen, since);
+            if helpless {
                 // Stable does not come up as it should: serve from what it has, and give it a slot
                 // to start in.
                 budget.unavailable = Size::All;
@@ -106,7 +109,8 @@ pub fn goal(app: &App, now: At) -> Goal {
             }
             Goal {
                 unaware: plan.unaware.clone(),
-                barred: if rollout.force { vec![plan.candidate] } else { vec![] },
+                // Even by force not before stable had its time: it may only have to start.
+                barred: if rollout.force && helpless { vec![plan.candidate] } else { vec![] },
                 budget,
                 ..at_rest(plan.before, app.n, now)
             }
@@ -116,6 +120,16 @@ pub fn goal(app: &App, now: At) -> Goal {
             None => at_rest(plan.before, app.n, now),
         },
     }
+}
+
+/// When a stable release that is turned back to counts as unable to come up: nothing of it has
+/// become ready for as long as one instance may take, or the whole took as long as a stage may.
+fn helpless_at(plan: &Plan, seen: &Observed, since: At) -> At {
+    let ready = seen.instances.iter().filter(|(id, instance)| {
+        Some(id.release) == plan.stable() && instance.state == State::Ready
+    });
+    let progress = ready.map(|(_, instance)| instance.since).max().unwrap_or(since).max(since);
+    (progress + plan.patience.ready).min(since + plan.patience.stage)
 }
 
 fn at_rest(rest: Option<Rest>, n: Count, now: At) -> Goal {

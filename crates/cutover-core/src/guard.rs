@@ -43,8 +43,9 @@ impl Sample {
 #[must_use]
 pub fn judge(guard: &Guard, sample: &Sample) -> (Verdict, String) {
     let requests = sample.counts.requests;
-    if requests < guard.min_requests {
-        let text = format!("{requests} of {} requests needed", guard.min_requests);
+    let needed = guard.min_requests.max(1);
+    if requests < needed {
+        let text = format!("{requests} of {needed} requests needed");
         return (Verdict::Inconclusive, text);
     }
     let bad = sample.counts.errors + sample.counts.failed + sample.counts.lost;

@@ -266,6 +266,9 @@ pub struct Rest {
     pub standby: Option<Standby>,
     /// The flag's share.
     pub flag: Share,
+    /// The release whose rollout raised the flag; earlier ones do not know it.
+    #[serde(default)]
+    pub raised_by: Option<ReleaseId>,
 }
 
 /// A release kept warm.
@@ -331,6 +334,10 @@ pub struct Plan {
     pub back: bool,
     /// The release being rolled out.
     pub candidate: ReleaseId,
+    /// The target size from its begin on.
+    pub n: Count,
+    /// The size that the candidate's spec asks for; another one is by `scale`.
+    pub spec_n: Count,
     /// How far instance counts may leave n.
     pub budget: Budget,
     /// The stages, at least one.

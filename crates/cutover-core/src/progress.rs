@@ -49,7 +49,7 @@ pub fn next(app: &App, seen: &Observed, now: At) -> Next {
 #[must_use]
 pub fn desired(app: &App, seen: &Observed, now: At) -> Desired {
     let (drain, upgraded) = app.drain_limits();
-    converge(&goal(app, now), app.epoch, Limits { drain, upgraded }, seen, now)
+    converge(&goal(app, seen, now), app.epoch, Limits { drain, upgraded }, seen, now)
 }
 
 fn decide(app: &App, seen: &Observed, now: At) -> Option<Record> {
@@ -58,7 +58,7 @@ fn decide(app: &App, seen: &Observed, now: At) -> Option<Record> {
         Phase::Done(_) => None,
         Phase::Back { why, since } => {
             let patience = rollout.plan.patience;
-            let (shape, healthy) = restored(&goal(app, now), seen);
+            let (shape, healthy) = restored(&goal(app, seen, now), seen);
             if shape && healthy {
                 Some(Record::Finished(Outcome::RolledBack(why)))
             } else if shape && now >= since + patience.stage {
@@ -72,11 +72,19 @@ fn decide(app: &App, seen: &Observed, now: At) -> Option<Record> {
                 return Some(Record::TurnedBack(Why::Aborted));
             }
             match trouble(rollout, &forward, seen, now) {
-                Some(why) if !forward.approved => turn_back(rollout, &forward, why, now),
+                Some(why) if !overruled(rollout, &forward) => {
+                    turn_back(rollout, &forward, why, now)
+                }
                 Some(_) | None => go_on(app, rollout, &forward, seen, now),
             }
         }
     }
+}
+
+/// Did a person who was asked about trouble in this stage say go? An approval before the trouble,
+/// or where the spec asks nobody, overrules nothing.
+fn overruled(rollout: &Rollout, forward: &Forward) -> bool {
+    rollout.plan.on_failure == OnFailure::Hold && forward.overruled
 }
 
 /// Turns back, or asks a person where the spec wants that.
@@ -100,9 +108,17 @@ fn trouble(rollout: &Rollout, forward: &Forward, seen: &Observed, now: At) -> Op
     if exits >= patience.exits as usize {
         return Some(Why::CrashLoop);
     }
+    // While it settles, one exit is one too many.
+    let settling = forward.stage + 1 == rollout.plan.stages.len() && rollout.plan.promotes();
+    let exited = |since: At| candidate().flat_map(|i| &i.exits).any(|exit| *exit >= since);
+    if settling && forward.reached.is_some_and(exited) {
+        return Some(Why::CrashLoop);
+    }
+    // What existed before (a standby, say) gets its time from the beginning of the rollout.
+    let since = |instance: &Instance| instance.since.max(rollout.begun);
     let late = |instance: &Instance| match instance.state {
-        State::Starting | State::Exited => now >= instance.since + patience.ready,
-        State::Unready => now >= instance.since + patience.lost,
+        State::Starting | State::Exited => now >= since(instance) + patience.ready,
+        State::Unready => now >= since(instance) + patience.lost,
         State::Ready | State::Stopping => false,
     };
     if candidate().any(late) {
@@ -152,7 +168,7 @@ fn go_on(
         }
         Gates::Open | Gates::Shut => {
             let limit = longest(stage, patience.held) + patience.stage;
-            let since = rollout.paused.unwrap_or(reached).max(reached);
+            let since = rollout.paused.or(rollout.resumed).unwrap_or(reached).max(reached);
             let limit = if rollout.paused.is_some() { limit.max(patience.held) } else { limit };
             (now >= since + limit).then_some(Record::TurnedBack(Why::Deadline))
         }
@@ -174,11 +190,14 @@ fn gates(
     now: At,
 ) -> Gates {
     let held = rollout.plan.patience.held;
+    let last = forward.stage + 1 == rollout.plan.stages.len();
     let mut open = true;
     for gate in &stage.gates {
         match gate {
             Gate::Ready => open &= there,
-            Gate::Hold(span) => open &= forward.approved || now >= reached + *span,
+            // A person may cut a pause short, but not the time in which the release shows that it
+            // is good.
+            Gate::Hold(span) => open &= (forward.approved && !last) || now >= reached + *span,
             Gate::Judge { bake, limit } => {
                 let passed = forward.verdict == Some(Verdict::Pass) && now >= reached + *bake;
                 if !forward.approved && !passed {
@@ -202,6 +221,8 @@ fn gates(
                             return Gates::Act(Record::HookStarted { stage, hook });
                         }
                         Some(HookState::Done { ok: true }) => {}
+                        Some(HookState::Done { ok: false } | HookState::Lost)
+                            if overruled(rollout, forward) => {}
                         None
                         | Some(
                             HookState::Running { .. }
@@ -241,7 +262,7 @@ fn count(items: impl Iterator) -> Count {
 ///
 /// Nothing is asked of stable's health, so that a degraded stable never blocks the fix.
 fn is_reached(app: &App, candidate: ReleaseId, seen: &Observed, now: At) -> bool {
-    let goal = goal(app, now);
+    let goal = goal(app, seen, now);
     let others_gone =
         seen.instances.keys().all(|id| goal.sizes.iter().any(|s| s.release == id.release));
     let sizes = goal.sizes.iter().all(|sized| {

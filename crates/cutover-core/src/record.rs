@@ -116,6 +116,9 @@ pub enum Record {
     Scaled {
         /// The new n.
         n: Count,
+        /// By the spec of the live release, not by a person?
+        #[serde(default)]
+        by_spec: bool,
     },
     /// No verdict in time: a person is asked.
     Holding {

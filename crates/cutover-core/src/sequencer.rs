@@ -242,8 +242,12 @@ impl<'a> View<'a> {
             *share = *share + left;
         }
         shares.retain(|_, share| *share > Share::ZERO);
+        // A thousandth lost by rounding for each release must not keep one leaver more: it may be the
+        // one whose room is needed.
+        let lost = Share::from_permille(count(order.iter()));
         let picked = shares.iter().flat_map(|(release, share)| {
-            self.pick(*release, share.ceil_of(basis).clamp(1, self.usable(*release).max(1)))
+            let least = (*share - lost).ceil_of(basis);
+            self.pick(*release, least.clamp(1, self.usable(*release).max(1)))
         });
         let serving: BTreeMap<InstanceId, SocketAddr> = self.with_addresses(picked).collect();
         if serving.is_empty() {
@@ -269,7 +273,10 @@ impl<'a> View<'a> {
             self.groups.get(&id.release).is_some_and(|group| group.leave.contains(&id))
         };
         let done = |instance: &Instance| {
-            let limit = if instance.upgraded > 0 { limits.upgraded } else { limits.drain };
+            // The longest limit of what is inside.
+            let upgraded = (instance.upgraded > 0).then_some(limits.upgraded);
+            let ordinary = (instance.in_flight > instance.upgraded).then_some(limits.drain);
+            let limit = upgraded.max(ordinary).unwrap_or_default();
             instance.in_flight == 0
                 || instance.state == State::Exited
                 || instance.off_since.is_some_and(|since| self.now >= since + limit)
@@ -329,7 +336,8 @@ fn groups(goal: &Goal, seen: &Observed) -> BTreeMap<ReleaseId, Group> {
             let runs = matches!(state, Some(State::Ready | State::Unready));
             let exits = instance.map_or(0, |instance| instance.exits.len());
             let routed = newest.serving.contains_key(id);
-            (!runs, !routed, state == Some(State::Exited), exits, id.slot)
+            let ready = state == Some(State::Ready);
+            (!runs, !routed, !ready, state == Some(State::Exited), exits, id.slot)
         });
         let keep = (goal.want(*release) as usize).min(group.stay.len());
         group.leave = group.stay.split_off(keep);

@@ -258,6 +258,19 @@ pub struct Refused {
     pub help: Option<String>,
 }
 
+impl Refused {
+    /// The platform or the data plane cannot do it.
+    #[must_use]
+    pub fn preflight(error: &crate::ports::PlatformError) -> Refused {
+        let unchanged = || Some("nothing was changed".to_owned());
+        Refused {
+            kind: RefusedKind::Preflight,
+            message: crate::context::chain(error),
+            help: error.help.clone().or_else(unchanged),
+        }
+    }
+}
+
 /// What kind of refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

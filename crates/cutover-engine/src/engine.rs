@@ -21,7 +21,7 @@ use crate::driver::{Command, Driver, Prepared};
 use crate::events::EventLog;
 use crate::history;
 use crate::journal::{Journal, JournalError};
-use crate::ports::{Clock, DataPlane, Platform, PlatformError};
+use crate::ports::{Clock, DataPlane, Platform};
 
 /// Commands that may wait for one driver.
 const WAITING: usize = 64;
@@ -44,15 +44,6 @@ fn internal(error: &dyn std::error::Error) -> Refused {
     Refused { kind: RefusedKind::Internal, message: chain(error), help: None }
 }
 
-fn preflight(error: &PlatformError) -> Refused {
-    let unchanged = || Some("nothing was changed".to_owned());
-    Refused {
-        kind: RefusedKind::Preflight,
-        message: chain(error),
-        help: error.help.clone().or_else(unchanged),
-    }
-}
-
 impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
     /// Opens the journal in `state`, replays it, and takes every app up where it was. The clock is
     /// made to go on from the journal's newest stamp.
@@ -68,7 +59,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
         let opened = Journal::open(state).map_err(|error| internal(&error))?;
         let newest = opened.0.newest().map_err(|error| internal(&error))?;
         let subjects = opened.0.subjects().map_err(|error| internal(&error))?;
-        let events = EventLog::open(state).map_err(|error| internal(&error))?;
+        let events = EventLog::open(state, opened.1).map_err(|error| internal(&error))?;
         let key = DigestKey::load(state)?;
         let clock = clock(newest.as_ref());
         let context = Context::new(opened, events, (platform, dataplane), clock, key);
@@ -163,9 +154,13 @@ impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
             Prepared::Release(release) => release,
         };
         let (context, subject) = (&self.context, &request.subject);
-        context.platform.preflight(subject, &release).await.map_err(|e| preflight(&e))?;
-        context.dataplane.preflight(subject, &release.spec).await.map_err(|e| preflight(&e))?;
-        context.platform.prepare(subject, &release).await.map_err(|e| preflight(&e))?;
+        context.platform.preflight(subject, &release).await.map_err(|e| Refused::preflight(&e))?;
+        context
+            .dataplane
+            .preflight(subject, &release.spec)
+            .await
+            .map_err(|e| Refused::preflight(&e))?;
+        context.platform.prepare(subject, &release).await.map_err(|e| Refused::preflight(&e))?;
         let (request, actor) = (Box::new(request.clone()), actor.to_owned());
         self.ask(commands, |reply| Command::Begin { request, actor, reply }).await?
     }

@@ -10,7 +10,7 @@ use cutover_core::units::At;
 use rusqlite::{Connection, params};
 use tokio::sync::broadcast;
 
-use crate::journal::JournalError;
+use crate::journal::{JournalError, open_private};
 
 /// Live events that a slow reader may lag behind before it has to read the log.
 const LIVE: usize = 1024;
@@ -31,12 +31,12 @@ struct Inner {
 }
 
 impl EventLog {
-    /// Opens or makes the log in the state folder.
+    /// Opens or makes the log in the state folder, for the engine's start of this number.
     ///
     /// # Errors
     /// Where it cannot be opened.
-    pub fn open(state: &Path) -> Result<EventLog, JournalError> {
-        let connection = Connection::open(state.join("events.db"))?;
+    pub fn open(state: &Path, epoch: u32) -> Result<EventLog, JournalError> {
+        let connection = open_private(&state.join("events.db"))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.execute_batch(
@@ -49,6 +49,8 @@ impl EventLog {
         let last: u64 =
             connection.query_row("SELECT COALESCE(MAX(idx), 0) FROM events", [], |r| r.get(0))?;
         connection.execute("DELETE FROM events WHERE idx <= ?1", [last.saturating_sub(KEPT)])?;
+        // Events that could not be stored had numbers, too: each start goes on above them.
+        let last = last.max(u64::from(epoch) << 20);
         let (live, _) = broadcast::channel(LIVE);
         Ok(EventLog { inner: Mutex::new(Inner { connection, last }), live })
     }
@@ -136,10 +138,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let subject: Subject = "shop".parse().unwrap();
         let warning = |text: &str| EventKind::Warning { text: text.to_owned() };
-        let log = EventLog::open(folder.path()).unwrap();
+        let log = EventLog::open(folder.path(), 1).unwrap();
         let first = log.tell(At(1), &subject, None, warning("one"));
         drop(log);
-        let log = EventLog::open(folder.path()).unwrap();
+        let log = EventLog::open(folder.path(), 2).unwrap();
         let second = log.tell(At(2), &subject, Some(7), warning("two"));
         assert!(second > first);
         let events = log.since(Some(&subject), first, 10).unwrap();

@@ -1,13 +1,17 @@
 //! Hooks: a program or an HTTP call with a deadline. Never through a shell.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cutover_core::spec::Hook;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncReadExt;
+use rustix::process::{Pid, Signal};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// How a hook ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +22,8 @@ pub(crate) struct HookResult {
     pub(crate) detail: String,
 }
 
-/// Most bytes of output that are read.
-const OUTPUT: u64 = 64 * 1024;
+/// The last bytes of output that are kept.
+const OUTPUT: usize = 64 * 1024;
 
 /// What a hook is, in one line.
 #[must_use]
@@ -28,21 +32,32 @@ pub(crate) fn name(hook: &Hook) -> String {
 }
 
 /// Runs a hook to its end or its deadline. Programs get what happened in `CUTOVER_*` variables,
-/// calls the same as JSON.
-pub(crate) async fn run(hook: &Hook, base: &Path, facts: &[(&str, String)]) -> HookResult {
+/// calls the same as JSON. `secrets` are not shown in what is told of the output.
+pub(crate) async fn run(
+    hook: &Hook,
+    base: &Path,
+    facts: &[(&str, String)],
+    secrets: &[String],
+) -> HookResult {
     let work = async {
         match &hook.http {
             Some(url) => call(url, facts).await,
             None => execute(&hook.run, base, facts).await,
         }
     };
-    let late = || format!("not done after {}", hook.deadline);
-    match tokio::time::timeout(hook.deadline.0, work).await {
+    let result = match tokio::time::timeout(hook.deadline.0, work).await {
         Ok(Ok(result)) => result,
         Ok(Err(error)) => HookResult { ok: false, detail: error },
-        Err(_) => HookResult { ok: false, detail: late() },
-    }
+        Err(_) => HookResult { ok: false, detail: format!("not done after {}", hook.deadline) },
+    };
+    let scrub = |text: String, secret: &String| text.replace(secret.as_str(), "[redacted]");
+    HookResult { detail: secrets.iter().fold(result.detail, scrub), ..result }
 }
+
+/// Variables of the daemon's own environment that a hook gets, too.
+const PASSED: [&str; 6] = ["PATH", "HOME", "LANG", "TZ", "CUTOVER_STATE", "CUTOVER_RUN"];
+/// How long output may still come once the program has ended: a child left behind may hold it open.
+const REST: Duration = Duration::from_millis(200);
 
 async fn execute(
     run: &[String],
@@ -55,34 +70,70 @@ async fn execute(
     command
         .args(arguments)
         .current_dir(base)
+        .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .process_group(0)
         .kill_on_drop(true);
+    for name in PASSED {
+        command.envs(std::env::var_os(name).map(|value| (name, value)));
+    }
     for (name, value) in facts {
         command.env(format!("CUTOVER_{}", name.to_ascii_uppercase()), value);
     }
     let mut child = command.spawn().map_err(|error| format!("cannot start {program}: {error}"))?;
-    let (mut out, mut err) = (vec![], vec![]);
+    let group = Group(child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw));
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let read_out = async {
-        if let Some(stdout) = stdout {
-            let _ = stdout.take(OUTPUT).read_to_end(&mut out).await;
+    let output = Mutex::new(VecDeque::new());
+    let reading = async { tokio::join!(keep_last(stdout, &output), keep_last(stderr, &output)) };
+    tokio::pin!(reading);
+    let status = tokio::select! {
+        status = child.wait() => {
+            let _ = tokio::time::timeout(REST, &mut reading).await;
+            status
         }
+        _ = &mut reading => child.wait().await,
     };
-    let read_err = async {
-        if let Some(stderr) = stderr {
-            let _ = stderr.take(OUTPUT).read_to_end(&mut err).await;
-        }
-    };
-    let (status, (), ()) = tokio::join!(child.wait(), read_out, read_err);
     let status = status.map_err(|error| format!("cannot wait for {program}: {error}"))?;
-    out.extend(err);
-    let output = String::from_utf8_lossy(&out);
+    // What a hook that ended well leaves in the background is its own affair.
+    group.forget();
+    let output = output.lock().unwrap_or_else(PoisonError::into_inner);
+    let output = String::from_utf8_lossy(&output.iter().copied().collect::<Vec<u8>>()).into_owned();
     let lines: Vec<&str> = output.lines().collect();
     let last = lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n");
     let detail = if last.is_empty() { status.to_string() } else { format!("{status}\n{last}") };
     Ok(HookResult { ok: status.success(), detail })
+}
+
+/// Reads to the end, keeping the last [`OUTPUT`] bytes.
+async fn keep_last(source: Option<impl AsyncRead + Unpin>, output: &Mutex<VecDeque<u8>>) {
+    let Some(mut source) = source else { return };
+    let mut part = [0; 4096];
+    while let Ok(read @ 1..) = source.read(&mut part).await {
+        let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+        output.extend(part.get(..read).unwrap_or_default());
+        let excess = output.len().saturating_sub(OUTPUT);
+        output.drain(..excess);
+    }
+}
+
+/// A hook's process group: ended whole when the hook is given up.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn forget(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // The leader has not been waited for, so its number is still its own.
+            let _ = rustix::process::kill_process_group(leader, Signal::KILL);
+        }
+    }
 }
 
 /// As root, a program that others may write would be theirs to choose.
@@ -152,18 +203,27 @@ mod tests {
     async fn exit_code_and_output_are_told() {
         let base = Path::new("/");
         let facts = [("app", "shop".to_owned())];
-        let ok = run(&program(&["sh", "-c", "echo $CUTOVER_APP"]), base, &facts).await;
+        let ok = run(&program(&["sh", "-c", "echo $CUTOVER_APP"]), base, &facts, &[]).await;
         assert_eq!((ok.ok, ok.detail.as_str()), (true, "exit status: 0\nshop"));
-        let bad = run(&program(&["sh", "-c", "echo no >&2; exit 3"]), base, &facts).await;
+        let bad = run(&program(&["sh", "-c", "echo no >&2; exit 3"]), base, &facts, &[]).await;
         assert_eq!((bad.ok, bad.detail.as_str()), (false, "exit status: 3\nno"));
-        let missing = run(&program(&["./no-such-program"]), base, &[]).await;
+        let missing = run(&program(&["./no-such-program"]), base, &[], &[]).await;
         assert!(!missing.ok && missing.detail.contains("no-such-program"), "{}", missing.detail);
     }
 
     #[tokio::test]
     async fn a_deadline_ends_it() {
         let hook = Hook { deadline: Span::millis(50), ..program(&["sleep", "60"]) };
-        let late = run(&hook, Path::new("/"), &[]).await;
+        let late = run(&hook, Path::new("/"), &[], &[]).await;
         assert_eq!((late.ok, late.detail.as_str()), (false, "not done after 50ms"));
+    }
+
+    #[tokio::test]
+    async fn much_output_and_a_child_left_behind_fail_nobody() {
+        let much = "yes | head -c 300000; echo the end; sleep 30 & exit 0";
+        let hook = Hook { deadline: Span::secs(10), ..program(&["sh", "-c", much]) };
+        let result = run(&hook, Path::new("/"), &[], &["the end".to_owned()]).await;
+        assert!(result.ok, "{}", result.detail);
+        assert!(result.detail.ends_with("[redacted]"), "{}", result.detail);
     }
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cutover_core::id::{ReleaseId, Subject};
+use cutover_core::id::Subject;
 use cutover_core::record::Record;
 use cutover_core::release::Release;
 use cutover_core::units::At;
@@ -83,7 +83,7 @@ impl Journal {
     /// # Errors
     /// Where it cannot be opened, written, or was written by a newer build.
     pub fn open(state: &Path) -> Result<(Journal, u32), JournalError> {
-        let connection = Connection::open(state.join("journal.db"))?;
+        let connection = open_private(&state.join("journal.db"))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
@@ -131,7 +131,7 @@ impl Journal {
         tokio::task::spawn_blocking(write).await.map_err(|_| JournalError::Cancelled)?
     }
 
-    /// Stores a release; it is never changed again.
+    /// Stores a release. What it runs never changes; how it is rolled out may (hooks, patterns).
     ///
     /// # Errors
     /// Nothing was written then.
@@ -141,7 +141,8 @@ impl Journal {
             let body = serde_json::to_string(&release)?;
             shared.retry(|connection| {
                 connection.execute(
-                    "INSERT INTO releases VALUES (?1, ?2, ?3, ?4, ?5)",
+                    "INSERT INTO releases VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT (subject, id) DO UPDATE SET body = excluded.body",
                     params![subject, release.id.0, release.version.as_str(), release.digest, body],
                 )
             })?;
@@ -212,12 +213,6 @@ impl Journal {
             .optional()?;
         Ok(stamp)
     }
-
-    /// The next free release number of a subject.
-    #[must_use]
-    pub fn next_release(releases: &[Release]) -> ReleaseId {
-        ReleaseId(releases.iter().map(|release| release.id.0).max().unwrap_or(0) + 1)
-    }
 }
 
 impl Shared {
@@ -267,6 +262,25 @@ impl Shared {
     }
 }
 
+/// Opens a database that only this user can read: releases hold values that may be confidential.
+/// SQLite gives its side files the permissions of the database.
+pub(crate) fn open_private(path: &Path) -> Result<Connection, JournalError> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let failed = |source| cutover_files::FileError { verb: "open", path: path.to_owned(), source };
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
+    let name = path.to_string_lossy();
+    for file in [name.to_string(), format!("{name}-wal"), format!("{name}-shm")] {
+        match std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(error).into());
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(Connection::open(path)?)
+}
+
 fn is_full(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure))
 }
@@ -284,7 +298,7 @@ mod tests {
         let clock = SystemClock::continuing(None);
         let (journal, epoch) = Journal::open(folder.path()).unwrap();
         assert_eq!(epoch, 1);
-        let records = vec![Record::Scaled { n: 3 }, Record::Paused];
+        let records = vec![Record::Scaled { n: 3, by_spec: false }, Record::Paused];
         let first = journal
             .append(&subject, clock.stamp(), Some("ana".into()), records.clone())
             .await
@@ -297,6 +311,18 @@ mod tests {
         assert_eq!((entries[0].index, stored), (first, records));
         assert_eq!(journal.subjects().unwrap(), vec![subject]);
         assert_eq!(journal.newest().unwrap().unwrap().boot, clock.stamp().boot);
+    }
+
+    #[test]
+    fn only_this_user_can_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::File::create(folder.path().join("journal.db")).unwrap();
+        let (_journal, _) = Journal::open(folder.path()).unwrap();
+        for file in std::fs::read_dir(folder.path()).unwrap().flatten() {
+            let mode = file.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{:?}", file.file_name());
+        }
     }
 
     #[test]

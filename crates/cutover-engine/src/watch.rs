@@ -14,7 +14,7 @@ use crate::ports::Seen;
 /// after a restart the data plane tells what is in force, and the limits count anew.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    pending: Option<(Generation, Table)>,
+    pending: Vec<(Generation, Table)>,
     off_since: BTreeMap<InstanceId, At>,
     /// For apps without a proxy: their table is in force as soon as it is made.
     own: Option<(Generation, Table)>,
@@ -35,9 +35,7 @@ impl Watch {
             (None, Some(own)) => own.clone(),
             (None, None) => (Generation::default(), Table::default()),
         };
-        if self.pending.as_ref().is_some_and(|pending| pending.0 <= in_force.0) {
-            self.pending = None;
-        }
+        self.pending.retain(|pending| pending.0 > in_force.0);
         let mut observed = Observed { in_force, ..Observed::default() };
         observed.pending.extend(self.pending.clone());
         for (id, seen) in seen {
@@ -67,18 +65,25 @@ impl Watch {
 
     /// A table is about to be sent; from now on it may be in force.
     pub(crate) fn sending(&mut self, table: (Generation, Table)) {
-        self.pending = Some(table);
+        if self.unanswered() != Some(&table) {
+            self.pending.push(table);
+        }
     }
 
-    /// The table that was sent and is not known to be in force.
+    /// The data plane refused a table: it never comes into force.
+    pub(crate) fn refused(&mut self, generation: Generation) {
+        self.pending.retain(|pending| pending.0 != generation);
+    }
+
+    /// The newest table that was sent and is not known to be in force.
     #[must_use]
     pub(crate) fn unanswered(&self) -> Option<&(Generation, Table)> {
-        self.pending.as_ref()
+        self.pending.last()
     }
 
     /// The data plane answered with what is in force now.
     pub(crate) fn in_force(&mut self, state: AppState) {
-        self.pending = None;
+        self.pending.retain(|pending| pending.0 > state.generation);
         self.state = Some(state);
     }
 

@@ -53,16 +53,31 @@ pub(super) fn judge(bake: Span) -> Gate {
 /// no user's request.
 pub(super) fn after_hooks(spec: &Spec, stages: Vec<Stage>) -> Vec<Stage> {
     let first = stages.first().map_or(Size::All, |stage| stage.sizes.candidate);
-    if spec.hooks.after_ready.is_empty() || spec.listen.is_none() {
+    if spec.hooks.after_ready.is_empty() {
         return stages;
+    }
+    if spec.listen.is_none() {
+        return hooks_at_first(spec, stages);
     }
     let gates = vec![Gate::Ready, Gate::Hooks];
     let aside = Stage {
         aside: Aside::Preview,
+        // Room for them whatever n becomes.
+        budget: Some(serving(first, Size::Zero)),
         sizes: Sizes { stable: Size::All, candidate: first },
         ..Stage::new(Size::All, first, Route::split(Share::ZERO), gates)
     };
     std::iter::once(aside).chain(stages).collect()
+}
+
+/// With hooks `after-ready`, where there is no room for a stage of their own: at the first stage.
+pub(super) fn hooks_at_first(spec: &Spec, mut stages: Vec<Stage>) -> Vec<Stage> {
+    if let Some(first) = stages.first_mut().filter(|_| !spec.hooks.after_ready.is_empty()) {
+        let place =
+            first.gates.iter().position(|gate| *gate != Gate::Ready).unwrap_or(first.gates.len());
+        first.gates.insert(place, Gate::Hooks);
+    }
+    stages
 }
 
 /// Back to an earlier release at once: start what is missing, switch, stop the other.

@@ -2,14 +2,19 @@
 //! verdicts and approvals of the pattern have nothing to be compared with and are skipped.
 
 use super::Course;
-use super::course::settle;
-use crate::plan::{Budget, Downtime, Route, Size, Stage};
+use super::course::{after_hooks, settle};
+use crate::plan::{Budget, Downtime, Gate, Route, Size, Stage};
 use crate::spec::Spec;
 use crate::units::Share;
 
 pub(super) fn course(spec: &Spec) -> Course {
-    let route = Route::split(Share::FULL);
-    let stages = vec![Stage::new(Size::Zero, Size::All, route, settle(spec))];
+    let all = Stage::new(Size::Zero, Size::All, Route::split(Share::FULL), settle(spec));
+    let mut stages = after_hooks(spec, vec![all]);
+    if let Some(hooks) = stages.first_mut().filter(|stage| stage.gates.contains(&Gate::Hooks)) {
+        // There is no old side.
+        hooks.sizes.stable = Size::Zero;
+        hooks.budget = None;
+    }
     let budget = Budget { surge: Size::Zero, unavailable: Size::All, downtime: Downtime::Allowed };
     Course::new(stages, budget)
 }

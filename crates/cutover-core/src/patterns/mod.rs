@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::ReleaseId;
 use crate::plan::{Gate, Patience, Plan, Rest, Stage};
 use crate::spec::{Guard, Spec};
-use crate::units::Count;
+use crate::units::{Count, Share};
 
 pub use course::Course;
 
@@ -167,17 +167,28 @@ fn fill(pattern: Pattern, making: Making<'_>, course: Course) -> Plan {
         p99: judge.guard.p99,
         min_requests: judge.min_requests,
     };
-    let unaware = match (pattern, before) {
-        (Pattern::FeatureFlag, Some(rest)) => vec![rest.live],
-        _ => vec![],
+    // A release made before the flag goes live with the flag off; else, if this plan raises it, the
+    // live one does not know it.
+    let mut stages = course.stages;
+    let older = before.is_some_and(|rest| rest.raised_by.is_some_and(|by| candidate < by));
+    if older {
+        stages.iter_mut().for_each(|stage| stage.flag = Some(Share::ZERO));
+    }
+    let raises = stages.iter().any(|stage| stage.flag > Some(Share::ZERO));
+    let unaware = match before {
+        Some(_) if older => vec![candidate],
+        Some(rest) if raises && rest.flag == Share::ZERO => vec![rest.live],
+        Some(_) | None => vec![],
     };
     Plan {
         pattern,
         before,
         back: false,
         candidate,
+        n: making.n,
+        spec_n: spec.instances,
         budget: course.budget,
-        stages: course.stages,
+        stages,
         keep: course.keep,
         patience: patience(spec),
         guard: (judged && spec.listen.is_some()).then_some(guard),
@@ -229,7 +240,8 @@ pub(crate) mod testing {
     }
     pub(crate) fn planned(pattern: Pattern, more: &str) -> Plan {
         let spec = spec(more);
-        let before = Some(Rest { live: ReleaseId(1), standby: None, flag: Share::ZERO });
+        let before =
+            Some(Rest { live: ReleaseId(1), standby: None, flag: Share::ZERO, raised_by: None });
         plan(pattern, Making { spec: &spec, n: spec.instances, before, candidate: ReleaseId(2) })
     }
     pub(crate) fn printed(pattern: Pattern, more: &str) -> String {

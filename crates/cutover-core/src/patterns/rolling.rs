@@ -3,7 +3,7 @@
 //! `new b, old n−b → new 2b, old n−2b → … → new n → settle`
 
 use super::Course;
-use super::course::{after_hooks, serving, settle};
+use super::course::{after_hooks, hooks_at_first, serving, settle};
 use crate::plan::{Gate, Route, Size, Stage};
 use crate::spec::{Rolling, Spec};
 use crate::units::Count;
@@ -27,7 +27,7 @@ pub(super) fn course(rolling: &Rolling, spec: &Spec, n: Count) -> Course {
     if rolling.surge {
         Course::new(after_hooks(spec, stages), serving(some, Size::Zero))
     } else {
-        Course::new(stages, serving(Size::Zero, some))
+        Course::new(hooks_at_first(spec, stages), serving(Size::Zero, some))
     }
 }
 

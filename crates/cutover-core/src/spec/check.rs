@@ -201,6 +201,12 @@ fn steps(pattern: &str, steps: &[Share], wrong: &mut impl FnMut(&str, &str)) {
     }
 }
 
+/// Everything in a spec that makes no sense, for a spec that did not come from a file.
+#[must_use]
+pub fn problems(spec: &Spec) -> Vec<Problem> {
+    check(spec, "spec")
+}
+
 /// The JSON Schema of `cutover.yaml`, for editors.
 #[must_use]
 pub fn schema() -> serde_json::Value {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use check::{Problem, schema};
+pub use check::{Problem, problems, schema};
 pub use parse::{Source, parse};
 pub use settings::{
     AbTesting, BigBang, BlueGreen, Canary, FeatureFlag, PatternSettings, Rolling, Shadow, StickyBy,

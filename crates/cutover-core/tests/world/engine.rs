@@ -121,7 +121,7 @@ impl World {
     fn wish(&mut self, op: Op) -> Option<Record> {
         let live = self.app.live().map(|rollout| rollout.phase);
         match op {
-            Op::Scale(n) => Some(Record::Scaled { n }),
+            Op::Scale(n) => Some(Record::Scaled { n, by_spec: false }),
             Op::Abort { force } => live.map(|_| Record::AbortRequested { force }),
             Op::Pause => live.map(|_| Record::Paused),
             Op::Resume => live.map(|_| Record::Resumed),
@@ -200,7 +200,7 @@ impl World {
     }
 
     fn act(&mut self, desired: &Desired, seen: &Observed) -> Alive {
-        let goal = goal(&self.app, self.now);
+        let goal = goal(&self.app, &self.observe(), self.now);
         if desired.table != *seen.newest() {
             let table = &desired.table.1;
             self.tell(|| {

@@ -270,7 +270,7 @@ impl World {
             let inside = real.seen.in_flight;
             return broken(format!("I1 {id} is stopped with {inside} requests inside"));
         }
-        let goal = goal(&self.app, self.now);
+        let goal = goal(&self.app, &self.observe(), self.now);
         let good = |(other, instance): &(&InstanceId, &Instance)| {
             let flapping = instance.state == State::Unready && seen.routed(**other);
             other.release == id.release && (instance.state == State::Ready || flapping)
@@ -316,7 +316,7 @@ impl World {
         {
             return broken(format!("I9 the flag is at {} while {id} serves", self.flag));
         }
-        let goal = goal(&self.app, self.now);
+        let goal = goal(&self.app, &self.observe(), self.now);
         let first = self.app.live().is_some_and(|rollout| rollout.plan.before.is_none());
         if !self.scenario.clean || goal.prefer.is_none() || first {
             return Ok(());

@@ -70,7 +70,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(scenario: Scenario, trace: bool) -> World {
         let live = ReleaseId(1);
-        let rest = Rest { live, standby: None, flag: Share::ZERO };
+        let rest = Rest { live, standby: None, flag: Share::ZERO, raised_by: None };
         let mut app = App { n: scenario.n, epoch: 1, ..App::default() };
         app.rest = scenario.has_rest.then_some(rest);
         let mut world = World {

@@ -20,6 +20,8 @@ use crate::ports::{Clock, DataPlane, DataPlaneError, Platform};
 const HOLD_LIMIT: Span = Span::secs(60);
 /// The most requests that wait at one time.
 const HOLD_MOST: u32 = 10_000;
+/// What was refused a moment ago is not asked again at once.
+const REFUSED_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 /// Where a preview listens unless the spec says: any free port on loopback.
 const ANY_PREVIEW: std::net::SocketAddr =
     std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
@@ -67,16 +69,25 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         } else {
             (Generation { epoch: self.app.epoch, seq: newest.0.seq + 1 }, newest.1.clone())
         };
+        let now = self.context.clock.now();
+        if self.refused_at.is_some_and(|at| now.since(at) < REFUSED_PAUSE) {
+            return false;
+        }
         self.watch.sending(table.clone());
-        let publication = Publication { generation: table.0, frontend, table: table.1 };
+        let publication = Publication { generation: table.0, frontend, table: table.1.clone() };
         match self.context.dataplane.publish(&self.subject, &publication).await {
             Ok(state) => {
                 self.fine("publish");
+                self.refused_at = None;
                 self.tell_routed(&state);
                 self.watch.in_force(state);
                 true
             }
             Err(error) => {
+                if let DataPlaneError::Refused(_) = error {
+                    self.watch.refused(table.0);
+                    self.refused_at = Some(self.context.clock.now());
+                }
                 self.trouble("publish", &chain(&error));
                 false
             }
@@ -159,7 +170,10 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         }
         if self.watch.state.is_some() {
             match self.context.dataplane.remove(&self.subject, self.app.epoch).await {
-                Ok(()) => self.watch.state = None,
+                Ok(()) => {
+                    self.watch.state = None;
+                    self.fine("publish");
+                }
                 Err(error) => return self.trouble("publish", &chain(&error)),
             }
         }

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use cutover_core::app::Phase;
+use cutover_core::app::{HookState, Phase};
 use cutover_core::event::EventKind;
 use cutover_core::record::{Outcome, Record};
 use cutover_core::release::Release;
-use cutover_core::spec::Hook;
+use cutover_core::spec::{Hook, Secret};
 use tokio::task::JoinError;
 
 use super::Driver;
@@ -32,8 +32,10 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
     pub(super) fn start_hook(&mut self, stage: usize, hook: u32) {
         let Some(release) = self.candidate() else { return };
         let found = release.spec.hooks.after_ready.get(hook as usize).cloned();
-        if let Some(found) = found {
-            self.spawn(Some((stage, hook)), found, &release, "after-ready");
+        match found {
+            Some(found) => self.spawn(Some((stage, hook)), found, &release, "after-ready"),
+            // Unknown is not passed.
+            None => self.ended_hooks.push((stage, hook, false)),
         }
     }
 
@@ -66,9 +68,10 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         ];
         facts.extend(preview.map(|address| ("preview", format!("http://{address}"))));
         let (what, base, rollout) = (name(&hook), release.base.clone(), self.run.number);
+        let secrets = confidential(release);
         self.tell(EventKind::HookStarted { what: what.clone() });
         self.hooks.spawn(async move {
-            let result = run(&hook, &base, &facts).await;
+            let result = run(&hook, &base, &facts, &secrets).await;
             HookEnd { gate, rollout, what, result }
         });
     }
@@ -86,7 +89,30 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         if !ok {
             self.run.reason = Some(format!("hook {what}: {detail}"));
         }
-        // Unrecorded it counts as lost at the next start, which fails the gate: the safe side.
-        let _ = self.record(Record::HookEnded { stage, hook, ok }, None).await;
+        self.ended_hooks.push((stage, hook, ok));
+        self.record_hooks().await;
     }
+
+    /// Records the hooks that ended. What the journal cannot take now is tried again: a result must
+    /// not be forgotten while this engine lives.
+    pub(super) async fn record_hooks(&mut self) {
+        while let Some((stage, hook, ok)) = self.ended_hooks.first().copied() {
+            let running = self.app.live().is_some_and(|rollout| {
+                matches!(rollout.hooks.get(&(stage, hook)), Some(HookState::Running { .. }))
+            });
+            let record = Record::HookEnded { stage, hook, ok };
+            if running && self.record(record, None).await.is_err() {
+                return;
+            }
+            self.ended_hooks.remove(0);
+        }
+    }
+}
+
+/// Values that no output may show.
+fn confidential(release: &Release) -> Vec<String> {
+    let read = |secret: &Secret| std::fs::read_to_string(release.base.join(&secret.file)).ok();
+    let secrets = release.spec.release.secrets.values().filter_map(read);
+    let values = secrets.chain(release.passed.values().cloned());
+    values.map(|value| value.trim().to_owned()).filter(|value| value.len() >= 4).collect()
 }

@@ -2,6 +2,7 @@
 //! decided by `cutover_core::progress::next`.
 
 mod act;
+mod begin;
 mod commands;
 mod hooks;
 mod records;
@@ -18,9 +19,9 @@ use cutover_core::id::{InstanceId, ReleaseId, Subject};
 use cutover_core::observed::{Observed, State};
 use cutover_core::plan::Gate;
 use cutover_core::progress;
-use cutover_core::record::{Record, Verdict};
+use cutover_core::record::{Outcome, Record, Verdict, Why};
 use cutover_core::release::Release;
-use cutover_core::units::At;
+use cutover_core::units::{At, Share};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -50,6 +51,12 @@ pub(crate) struct Driver<P, D, C> {
     /// What is wrong now, by kind, so that each is told once.
     troubles: BTreeMap<&'static str, String>,
     hooks: JoinSet<HookEnd>,
+    /// Hooks that ended and could not be recorded yet: (stage, hook, ok).
+    ended_hooks: Vec<(usize, u32, bool)>,
+    /// When the data plane last refused a table.
+    refused_at: Option<At>,
+    /// Since when the proxy does not answer.
+    blind_since: Option<At>,
     down_replies: Vec<commands::Reply<crate::api::Acted>>,
 }
 
@@ -67,6 +74,8 @@ struct Run {
     held_since: Option<At>,
     held: Duration,
     waiting_told: Option<usize>,
+    /// How it ended, when that was read from the journal.
+    ended: Option<Outcome>,
 }
 
 /// How soon to look again.
@@ -95,6 +104,9 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             unrecorded: vec![],
             troubles: BTreeMap::new(),
             hooks: JoinSet::new(),
+            ended_hooks: vec![],
+            refused_at: None,
+            blind_since: None,
             down_replies: vec![],
             context,
         };
@@ -110,15 +122,32 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
                 .append(&driver.subject, driver.context.clock.stamp(), None, vec![started])
                 .await?;
         }
+        driver.tell_missed_end().await?;
         Ok(driver)
     }
 
+    /// A start that was killed between recording an end and telling it left followers waiting.
+    async fn tell_missed_end(&mut self) -> Result<(), JournalError> {
+        let Some(outcome) = self.run.ended else { return Ok(()) };
+        let told = self.context.events.finished(&self.subject)?;
+        if !told.iter().any(|event| event.rollout == Some(self.run.number)) {
+            self.tell_finished(outcome, &Observed::default()).await;
+        }
+        Ok(())
+    }
+
     fn replay(&mut self, entry: &Entry) {
-        if let Record::Begun(plan) = &entry.record {
+        if let Record::Begun(_) = &entry.record {
             self.run = Run { number: entry.index, ..Run::default() };
             self.run.actor = entry.actor.clone().unwrap_or_default();
-            // What was served before this start is not known: rather say that users met it.
-            self.run.exposed = plan.stable().is_some();
+        }
+        if let Record::Reached { stage } = &entry.record {
+            let rollout = self.app.rollout.as_ref();
+            let stage = rollout.and_then(|rollout| rollout.plan.stages.get(*stage));
+            self.run.exposed |= stage.is_some_and(|s| s.route.share() != Some(Share::ZERO));
+        }
+        if let Record::Finished(outcome) = &entry.record {
+            self.run.ended = Some(*outcome);
         }
         self.apply(entry.at, &entry.record);
     }
@@ -181,14 +210,18 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             Err(error) => {
                 self.trouble("proxy", &chain(&error));
                 self.keep_running(&seen, now).await;
+                self.seen = seen;
+                self.give_up_blind(now).await;
                 return Pace::After(Duration::from_millis(50));
             }
         };
         self.fine("proxy");
+        self.blind_since = None;
         let observed = self.watch.observe(&seen, state, now);
         self.seen = seen;
         self.count(now).await;
         self.judge(now).await;
+        self.record_hooks().await;
         let next = progress::next(&self.app, &observed, now);
         let decided = !next.records.is_empty();
         let recorded = self.commit(next.records, &observed).await;
@@ -241,6 +274,21 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             .collect();
         if let Err(error) = self.context.platform.converge(&self.subject, &wanted, now).await {
             self.trouble("platform", &chain(&error));
+        }
+    }
+
+    /// A rollout does not wait longer for the proxy than for anything else.
+    async fn give_up_blind(&mut self, now: At) {
+        let since = *self.blind_since.get_or_insert(now);
+        let limit = self.app.live().filter(|rollout| matches!(rollout.phase, Phase::Forward(_)));
+        let limit = limit.map(|rollout| rollout.plan.patience.stage);
+        if limit.is_some_and(|limit| now >= since + limit) {
+            let record = Record::TurnedBack(Why::Deadline);
+            let detail = self.explain(Why::Deadline).await;
+            if self.record(record.clone(), None).await.is_ok() {
+                self.run.reason = Some(detail.clone());
+                self.tell(EventKind::TurnedBack { why: Why::Deadline, detail });
+            }
         }
     }
 

@@ -105,7 +105,9 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
                 Ok(_) => drop(self.unrecorded.remove(0)),
                 Err(_) => return,
             }
-            self.context.journal.keep_ballast();
+            let journal = self.context.journal.clone();
+            // Whether there is room for it again is seen at the next full disk.
+            let _ = tokio::task::spawn_blocking(move || journal.keep_ballast()).await;
             self.fine("journal");
         }
     }
@@ -147,7 +149,8 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
 
     /// The guard's verdict on the stage's requests so far.
     pub(super) async fn judge(&mut self, now: At) {
-        let Some(rollout) = self.app.live() else { return };
+        // Before the first table is in force there is nothing to look at.
+        let Some(rollout) = self.app.live().filter(|_| self.watch.state.is_some()) else { return };
         let (Phase::Forward(forward), Some(bounds)) = (rollout.phase, rollout.plan.guard) else {
             return;
         };

@@ -89,7 +89,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         }
     }
 
-    async fn tell_finished(&mut self, outcome: Outcome, observed: &Observed) {
+    pub(super) async fn tell_finished(&mut self, outcome: Outcome, observed: &Observed) {
         let Some(rollout) = self.app.rollout.clone() else { return };
         let now = self.context.clock.now();
         self.read_last(rollout.plan.candidate, now).await;
@@ -142,6 +142,9 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             }
             Why::Hook => return self.run.reason.clone().unwrap_or_default(),
             Why::CrashLoop | Why::NotReady | Why::Deadline => {}
+        }
+        for trouble in self.troubles.values() {
+            let _ = writeln!(text, "{trouble}");
         }
         let candidate = self.app.live().map(|rollout| rollout.plan.candidate);
         let bad = self.seen.iter().filter(|(id, seen)| {

@@ -8,7 +8,7 @@ impl World {
         if self.app.live().is_some() || !self.scenario.ops.is_empty() || self.dead_until.is_some() {
             return false;
         }
-        let (seen, goal) = (self.observe(), goal(&self.app, self.now));
+        let (seen, goal) = (self.observe(), goal(&self.app, &self.observe(), self.now));
         let Some(rest) = self.app.rest else {
             return seen.instances.is_empty() && seen.in_force.1.is_held() && seen.is_settled();
         };

@@ -1,0 +1,294 @@
+//! Beginning a rollout: which release is meant, may it begin, by which plan.
+
+use std::sync::Arc;
+
+use cutover_core::event::EventKind;
+use cutover_core::id::{ReleaseId, Version};
+use cutover_core::patterns::{Making, plan, plan_back};
+use cutover_core::plan::{Plan, Rest};
+use cutover_core::record::Record;
+use cutover_core::release::Release;
+use cutover_core::units::Count;
+
+use super::Driver;
+use super::commands::{Prepared, refused, unwritable};
+use crate::api::{Accepted, Conflict, DeployRequest, PlanAnswer, Refused, RefusedKind};
+use crate::book::release_for;
+use crate::context::chain;
+use crate::ports::{Clock, DataPlane, Platform};
+
+impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+    /// The release a request means.
+    fn meant(&self, request: &DeployRequest) -> (Release, bool) {
+        let known: Vec<Release> = self.releases.values().map(|r| (**r).clone()).collect();
+        release_for(request, &known, &self.context.key, self.context.clock.now())
+    }
+
+    pub(super) fn prepare(&mut self, request: &DeployRequest) -> Result<Prepared, Refused> {
+        self.free_for(request.conflict)?;
+        let (release, new) = self.meant(request);
+        let running = self.app.live().map(|rollout| rollout.plan.candidate);
+        if !new && running == Some(release.id) {
+            return Err(refused(
+                RefusedKind::Held,
+                format!(
+                    "{}: rollout #{} already leads to {}",
+                    self.subject,
+                    self.run.number,
+                    release.name()
+                ),
+                "watch it with `cutover status --watch`, or end it with `cutover abort`",
+            ));
+        }
+        let live = self.app.rest.map(|rest| rest.live);
+        let listens =
+            live.and_then(|live| self.releases.get(&live)).map(|r| r.spec.listen.is_some());
+        if listens.is_some_and(|listens| listens != release.spec.listen.is_some()) {
+            return Err(refused(
+                RefusedKind::Usage,
+                format!(
+                    "{}: an app with users cannot become a worker, nor the reverse",
+                    self.subject
+                ),
+                "nothing was changed; take it down first: `cutover down`",
+            ));
+        }
+        if !new && live == Some(release.id) {
+            if self.app.live().is_some() {
+                return Err(refused(
+                    RefusedKind::Usage,
+                    format!(
+                        "{} is the release that the running rollout leads away from",
+                        release.name()
+                    ),
+                    "to go back to it use `cutover abort`",
+                ));
+            }
+            if release.spec.instances == self.app.spec_n {
+                let live = release.name();
+                return Ok(Prepared::Live(Box::new(Accepted::NothingToDo { live })));
+            }
+        }
+        Ok(Prepared::Release(Box::new(release)))
+    }
+
+    /// May a rollout begin now?
+    pub(super) fn free_for(&self, conflict: Conflict) -> Result<(), Refused> {
+        if !self.unrecorded.is_empty() {
+            return Err(unwritable("what was decided is not recorded yet"));
+        }
+        let Some(rollout) = self.app.live() else { return Ok(()) };
+        if conflict == Conflict::Supersede {
+            return Ok(());
+        }
+        let age = self.context.clock.now().since(rollout.begun);
+        let to = self.name(rollout.plan.candidate);
+        let to = to.map_or_else(String::new, |name| name.to_string());
+        Err(refused(
+            RefusedKind::Held,
+            format!(
+                "{}: rollout #{} to {to} by {} has been running for {} s",
+                self.subject,
+                self.run.number,
+                self.run.actor,
+                age.as_secs()
+            ),
+            "wait for it with `--wait`, replace it with `--supersede`, or end it with `cutover abort`",
+        ))
+    }
+
+    /// Where turning back leads: a superseded rollout's rest stays the rest.
+    fn before(&self) -> Option<Rest> {
+        let now = self.context.clock.now();
+        let rest = self.app.live().map_or(self.app.rest, |rollout| rollout.plan.before)?;
+        Some(Rest { standby: rest.standby.filter(|standby| standby.until > now), ..rest })
+    }
+
+    fn n_for(&self, release: &Release) -> Count {
+        let asked = release.spec.instances;
+        if asked == self.app.spec_n { self.app.n } else { asked }
+    }
+
+    fn make_plan(&self, release: &Release, back: bool) -> Plan {
+        let making = Making {
+            spec: &release.spec,
+            n: self.n_for(release),
+            before: self.before(),
+            candidate: release.id,
+        };
+        if back { plan_back(making) } else { plan(release.spec.pattern, making) }
+    }
+
+    pub(crate) fn planned(&self, request: &DeployRequest) -> PlanAnswer {
+        let (release, _) = self.meant(request);
+        let n = self.n_for(&release);
+        PlanAnswer {
+            from: self.before().and_then(|rest| self.name(rest.live)),
+            to: release.name(),
+            n,
+            scaled: n != release.spec.instances,
+            plan: Box::new(self.make_plan(&release, false)),
+        }
+    }
+
+    pub(super) async fn begin(
+        &mut self,
+        request: &DeployRequest,
+        actor: &str,
+    ) -> Result<Accepted, Refused> {
+        // Asked again: preflight took a while, and others may have been quicker.
+        match self.prepare(request)? {
+            Prepared::Live(accepted) => Ok(*accepted),
+            Prepared::Release(release) => {
+                let live = self.app.rest.map(|rest| rest.live);
+                if live == Some(release.id) && self.releases.contains_key(&release.id) {
+                    return self.rescale(*release, actor).await;
+                }
+                self.start(*release, false, vec![], actor).await
+            }
+        }
+    }
+
+    /// The same release with another number of instances is no rollout.
+    async fn rescale(&mut self, release: Release, actor: &str) -> Result<Accepted, Refused> {
+        let n = release.spec.instances;
+        let live = release.name();
+        self.store(&release).await?;
+        self.write(Record::Scaled { n, by_spec: true }, actor).await?;
+        self.releases.insert(release.id, Arc::new(release));
+        self.tell(EventKind::Scaled { n, actor: actor.to_owned() });
+        Ok(Accepted::NothingToDo { live })
+    }
+
+    pub(super) async fn start(
+        &mut self,
+        release: Release,
+        back: bool,
+        warnings: Vec<String>,
+        actor: &str,
+    ) -> Result<Accepted, Refused> {
+        let plan = self.make_plan(&release, back);
+        let (n, to) = (self.n_for(&release), release.name());
+        let superseded = self.app.live().map(|_| self.run.number);
+        self.store(&release).await?;
+        self.releases.insert(release.id, Arc::new(release));
+        let rollout = self.write(Record::Begun(Box::new(plan.clone())), actor).await?;
+        for reply in self.down_replies.drain(..) {
+            let text = format!("{}: {to} is being deployed", self.subject);
+            // Whoever asked may have gone.
+            let _ = reply.send(Err(refused(RefusedKind::Held, text, "the app is not down")));
+        }
+        let cursor = self.context.events.last();
+        if let Some(old) = superseded {
+            let kind = EventKind::Superseded { by: rollout };
+            self.context.tell(&self.subject, Some(old), kind);
+        }
+        let from = plan.stable().and_then(|stable| self.name(stable));
+        self.tell(EventKind::RolloutBegun {
+            from: from.clone(),
+            to: to.clone(),
+            pattern: plan.pattern,
+            n,
+            plan: Box::new(plan.clone()),
+            actor: actor.to_owned(),
+            rollback: back,
+        });
+        self.tell(EventKind::StageEntered { stage: 0 });
+        Ok(Accepted::Begun { rollout, cursor, from, to, plan: Box::new(plan), n, warnings })
+    }
+
+    /// Stores a release that is new, or rolled out in another way than before.
+    async fn store(&mut self, release: &Release) -> Result<(), Refused> {
+        let known = self.releases.get(&release.id).is_some_and(|known| **known == *release);
+        if known {
+            return Ok(());
+        }
+        let stored = self.context.journal.store(&self.subject, release.clone()).await;
+        stored.map_err(|error| unwritable(&chain(&error)))
+    }
+
+    pub(super) async fn write(&mut self, record: Record, actor: &str) -> Result<u64, Refused> {
+        let written = self.record(record, Some(actor.to_owned())).await;
+        written.map_err(|error| unwritable(&chain(&error)))
+    }
+
+    pub(super) async fn roll_back(
+        &mut self,
+        to: Option<&Version>,
+        dry_run: bool,
+        actor: &str,
+    ) -> Result<Accepted, Refused> {
+        if self.app.live().is_some() && to.is_none() {
+            return Err(refused(
+                RefusedKind::Held,
+                format!("rollout #{} is running", self.run.number),
+                "to turn it back use `cutover abort`",
+            ));
+        }
+        self.free_for(Conflict::Refuse)?;
+        let release = self.target(to)?;
+        if self.app.rest.map(|rest| rest.live) == Some(release.id) {
+            return Ok(Accepted::NothingToDo { live: release.name() });
+        }
+        let warnings = self.changed_secrets(&release);
+        if dry_run {
+            return Ok(Accepted::Begun {
+                rollout: 0,
+                cursor: self.context.events.last(),
+                from: self.before().and_then(|rest| self.name(rest.live)),
+                to: release.name(),
+                plan: Box::new(self.make_plan(&release, true)),
+                n: self.n_for(&release),
+                warnings,
+            });
+        }
+        self.check(&release).await?;
+        self.start((*release).clone(), true, warnings, actor).await
+    }
+
+    /// Can this release run here, and be reached?
+    pub(super) async fn check(&self, release: &Release) -> Result<(), Refused> {
+        let (context, subject) = (&self.context, &self.subject);
+        context.platform.preflight(subject, release).await.map_err(|e| Refused::preflight(&e))?;
+        let reached = context.dataplane.preflight(subject, &release.spec).await;
+        reached.map_err(|error| Refused::preflight(&error))
+    }
+
+    /// The release a rollback leads to.
+    fn target(&self, to: Option<&Version>) -> Result<Arc<Release>, Refused> {
+        let nothing = |message: String| {
+            let good = self.releases.values().filter(|r| self.lineage.is_good(r.id));
+            let names: Vec<String> = good.map(|release| release.name().to_string()).collect();
+            let help = if names.is_empty() {
+                "no release of this app has been good yet".to_owned()
+            } else {
+                format!("nothing was changed; good releases: {}", names.join(", "))
+            };
+            refused(RefusedKind::Usage, message, &help)
+        };
+        let id: Option<ReleaseId> = match (to, self.app.rest) {
+            (Some(version), _) => {
+                let named = self.releases.values().filter(|r| r.version == *version);
+                named.map(|r| r.id).filter(|id| self.lineage.is_good(*id)).max()
+            }
+            (None, Some(rest)) => self.lineage.before(rest.live),
+            (None, None) => None,
+        };
+        let found = id.and_then(|id| self.releases.get(&id).cloned());
+        found.ok_or_else(|| match to {
+            Some(version) => nothing(format!("{}: no good release {version}", self.subject)),
+            None => nothing(format!("{}: no good release before the live one", self.subject)),
+        })
+    }
+
+    fn changed_secrets(&self, release: &Release) -> Vec<String> {
+        let now = self.context.key.secrets(&release.spec, &release.base);
+        let changed =
+            release.secrets.iter().filter(|(name, digest)| now.get(*name) != Some(digest));
+        changed
+            .map(|(name, _)| {
+                format!("secret {name} is not what it was when {} was made", release.name())
+            })
+            .collect()
+    }
+}
