@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// The two folders of one proxy; both only for this user (0700).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folders {
-    /// What outlives a boot: `state.json`, `state.json.prev`, locks, `log`.
+    /// What outlives a boot: `state.json`, `state.json.prev`, `ballast`, locks, `log`.
     pub state: PathBuf,
     /// The sockets: `proxy.sock` (control) and `proxy-keeper.sock`.
     pub run: PathBuf,
@@ -21,6 +21,11 @@ impl Folders {
     #[must_use]
     pub fn previous_state_file(&self) -> PathBuf {
         self.state.join("state.json.prev")
+    }
+    /// Room for `state.json` on a full disk.
+    #[must_use]
+    pub fn ballast(&self) -> PathBuf {
+        self.state.join("ballast")
     }
     /// Held while a proxy lives.
     #[must_use]

@@ -6,6 +6,7 @@
 //! [`cutover_core::dataplane`].
 
 mod app;
+mod ballast;
 mod claim;
 mod control;
 mod deal;

@@ -11,7 +11,6 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use crate::Folders;
 use crate::control;
 use crate::keeper::{KeepError, own_socket, take_lock};
 use crate::keeper_link::KeeperLink;
@@ -20,6 +19,7 @@ use crate::log::Log;
 use crate::plane::Plane;
 use crate::publish::Publisher;
 use crate::state_file::{self, StateError, Stored};
+use crate::{Folders, ballast};
 
 /// How long requests may take to end when the proxy is told to.
 const GRACE: Duration = Duration::from_secs(5);
@@ -65,6 +65,8 @@ pub fn serve(folders: &Folders) -> Result<(), ServeError> {
     if let Some(warning) = warning {
         log.line(&format!("proxy: {warning}"));
     }
+    // Where there is no room now, the next change of a table tries again.
+    let _ = ballast::refill(folders);
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(run(folders, stored.unwrap_or_default(), log));

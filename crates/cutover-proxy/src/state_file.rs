@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::Folders;
+use crate::{Folders, ballast};
 
 /// The form of the file; a proxy reads no newer one.
 const SCHEMA: u32 = 1;
@@ -82,8 +82,10 @@ pub(crate) fn load(folders: &Folders) -> Result<(Option<Stored>, Option<String>)
     };
     match read(&previous) {
         Ok(Some(stored)) => {
-            // At once, or the next `store` would keep the bad copy and drop the good one.
-            write(&path, &stored)?;
+            // At once, or the next `store` would keep the bad copy and drop the good one. It is moved
+            // and not copied, so that a full disk does not keep the proxy from starting.
+            std::fs::rename(&previous, &path)
+                .map_err(|source| StateError::Keep { path: path.clone(), source })?;
             Ok((
                 Some(stored),
                 Some(format!("{}: {current}; using the copy before", path.display())),
@@ -97,7 +99,8 @@ pub(crate) fn load(folders: &Folders) -> Result<(Option<Stored>, Option<String>)
     }
 }
 
-/// Stores a new state durably, and keeps the one before.
+/// Stores a new state durably, and keeps the one before. A full disk is no reason to refuse while
+/// there is ballast.
 pub(crate) fn store(folders: &Folders, stored: &Stored) -> Result<(), StateError> {
     let (path, previous) = (folders.state_file(), folders.previous_state_file());
     match std::fs::rename(&path, &previous) {
@@ -106,7 +109,21 @@ pub(crate) fn store(folders: &Folders, stored: &Stored) -> Result<(), StateError
         }
         Ok(()) | Err(_) => {}
     }
-    write(&path, stored)
+    let written = match write(&path, stored) {
+        Err(StateError::File(error))
+            if ballast::would_help(&error.source) && ballast::release(folders) =>
+        {
+            write(&path, stored)
+        }
+        written => written,
+    };
+    if written.is_err() {
+        // What is in force stays what is stored; if it cannot be moved, `load` finds it where it is.
+        let _ = std::fs::rename(&previous, &path);
+    }
+    // As much of it as there is room for; a disk that is full says so where it matters.
+    let _ = ballast::refill(folders);
+    written
 }
 
 fn write(path: &Path, stored: &Stored) -> Result<(), StateError> {
@@ -172,6 +189,24 @@ mod tests {
         assert!(matches!(load(&folders), Err(StateError::Unusable { .. })));
         std::fs::remove_file(folders.previous_state_file()).unwrap();
         assert!(matches!(load(&folders), Err(StateError::Unusable { .. })));
+    }
+
+    #[test]
+    fn what_cannot_be_stored_leaves_the_state_and_there_is_ballast() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = folders(folder.path());
+        store(&folders, &fence(1)).unwrap();
+        let ballast = || std::fs::metadata(folders.ballast()).unwrap().len();
+        assert_eq!(ballast(), 64 * 1024);
+        // A folder in the place of the file that is written first.
+        let beside = folder.path().join(format!(".state.json.{}.new", std::process::id()));
+        std::fs::create_dir(&beside).unwrap();
+        assert!(store(&folders, &fence(2)).is_err());
+        assert_eq!(load(&folders).unwrap(), (Some(fence(1)), None), "the newest there is");
+        std::fs::remove_dir(&beside).unwrap();
+        write_atomic(&folders.ballast(), b"too small").unwrap();
+        store(&folders, &fence(3)).unwrap();
+        assert_eq!(ballast(), 64 * 1024);
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Listeners {
         }
         let duplicate = self.sockets.get(&name).map(|held| {
             let fd = held.listener.as_fd().try_clone_to_owned()?;
-            Ok((Held { address: Some(held.address), ..Held::default() }, fd))
+            Ok((Held { address: Some(held.address) }, fd))
         });
         duplicate.unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())).map_err(failed)
     }
@@ -65,12 +65,6 @@ impl Listeners {
     /// has accepted them.
     pub(super) fn close(&mut self, name: &str) {
         self.sockets.remove(name);
-    }
-
-    /// Names and addresses.
-    pub(super) fn list(&self) -> Held {
-        let listeners = self.sockets.iter().map(|(name, held)| (name.clone(), held.address));
-        Held { address: None, listeners: listeners.collect() }
     }
 }
 
@@ -105,6 +99,6 @@ mod tests {
         let refused = listeners.bind("users".into(), taken).unwrap_err();
         assert_eq!(refused.taken, Some(taken));
         assert!(refused.reason.contains(&taken.to_string()), "{}", refused.reason);
-        assert_eq!(listeners.list().listeners.len(), 1);
+        assert_eq!(listeners.sockets.len(), 1);
     }
 }

@@ -5,6 +5,7 @@
 
 mod listeners;
 mod process;
+mod program;
 pub(crate) mod protocol;
 mod service;
 
@@ -24,6 +25,7 @@ use rustix::process::Signal;
 use crate::Folders;
 use crate::log::Log;
 use process::{Proxy, Waited};
+use program::Program;
 use service::Desk;
 
 /// A proxy that lived shorter than this has a reason to die, and is started again more slowly.
@@ -60,7 +62,8 @@ pub enum KeepError {
     Wait(#[from] io::Error),
 }
 
-/// Keeps a proxy (`program args`) alive until it gets TERM, and its listening sockets open.
+/// Keeps a proxy (`program args`) alive until it gets TERM, and its listening sockets open. The
+/// program is opened once and starts also when its file is gone.
 ///
 /// Returns at once if these folders have a keeper already. Call it before any thread is started: it
 /// becomes the leader of a session of its own.
@@ -81,7 +84,7 @@ pub fn keep(folders: &Folders, program: &Path, args: &[OsString]) -> Result<(), 
     let clerk = Arc::clone(&desk);
     std::thread::Builder::new().spawn(move || service::serve(&clerk, &socket))?;
 
-    let ended = supervise(folders, program, args, &signals, &desk);
+    let ended = supervise(folders, &Program::open(program), args, &signals, &desk);
     for socket in [folders.control_socket(), folders.keeper_socket()] {
         // A socket that is gone already is as wanted.
         let _ = fs::remove_file(socket);
@@ -91,7 +94,7 @@ pub fn keep(folders: &Folders, program: &Path, args: &[OsString]) -> Result<(), 
 
 fn supervise(
     folders: &Folders,
-    program: &Path,
+    program: &Program,
     args: &[OsString],
     signals: &UnixStream,
     desk: &Desk,
@@ -102,7 +105,7 @@ fn supervise(
         log.line("keeper: adopted the proxy that is running");
         Proxy::adopt()
     } else {
-        let failed = |source| KeepError::Start { program: program.to_owned(), source };
+        let failed = |source| KeepError::Start { program: program.path().to_owned(), source };
         Proxy::start(folders, program, args).map_err(failed)?
     };
     let mut started = Instant::now();
@@ -128,7 +131,7 @@ fn supervise(
         proxy = loop {
             match Proxy::start(folders, program, args) {
                 Ok(proxy) => break proxy,
-                // Its file may be in the middle of a replacement.
+                // The system is short of something.
                 Err(error) => log.line(&format!("keeper: cannot start the proxy: {error}")),
             }
             if process::ready(&[signals.as_fd()], Some(LONGEST_PAUSE))?.contains(&true) {

@@ -5,14 +5,14 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use cutover_files::Lock;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::program::Program;
 use crate::Folders;
 
 /// How often an adopted proxy is looked at until it has said which process it is.
@@ -40,19 +40,22 @@ pub(super) struct Proxy {
 
 impl Proxy {
     /// Starts one; what it prints goes to the log.
-    pub(super) fn start(folders: &Folders, program: &Path, args: &[OsString]) -> io::Result<Proxy> {
+    pub(super) fn start(
+        folders: &Folders,
+        program: &Program,
+        args: &[OsString],
+    ) -> io::Result<Proxy> {
         let log = folders.log();
         if fs::metadata(&log).is_ok_and(|log| log.len() > LOG_LIMIT) {
             // One old log is enough; where it cannot be moved, the log goes on growing.
             let _ = fs::rename(&log, log.with_extension("1"));
         }
         let log = OpenOptions::new().append(true).create(true).mode(0o600).open(&log)?;
-        let child = Command::new(program)
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
+        let child = program.spawn(|command| {
+            command.args(args).stdin(Stdio::null());
+            command.stdout(log.try_clone()?).stderr(log.try_clone()?);
+            Ok(())
+        })?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pidfd = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())).transpose()?;
         Ok(Proxy { pidfd, child: Some(child) })

@@ -1,6 +1,5 @@
 //! What proxy and keeper say to each other: one JSON line each way.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -13,8 +12,6 @@ pub(crate) enum Ask {
     Bind { name: String, address: SocketAddr },
     /// I have accepted all that was queued; close it.
     Close { name: String },
-    /// What do you hold?
-    List {},
     /// You are new and do not hold this one (attached) yet; hold it.
     Adopt { name: String, address: SocketAddr },
     /// I am the proxy, and this connection stays open until one of us dies.
@@ -37,9 +34,6 @@ pub(crate) struct Held {
     /// Where the socket is really bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<SocketAddr>,
-    /// All that is held.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) listeners: BTreeMap<String, SocketAddr>,
 }
 
 /// Why not.

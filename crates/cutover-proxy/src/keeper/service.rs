@@ -61,7 +61,6 @@ fn converse(desk: &Desk, stream: &UnixStream) -> io::Result<()> {
                 listeners.close(&name);
                 Reply::Ok(Held::default())
             }
-            (Ask::List {}, _) => Reply::Ok(listeners.list()),
             (Ask::Adopt { name, address }, Some(fd)) => {
                 listeners.adopt(name, address, fd);
                 Reply::Ok(Held::default())

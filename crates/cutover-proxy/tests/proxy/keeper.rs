@@ -1,8 +1,7 @@
 //! Processes that are killed.
 
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::ErrorKind;
 use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use rustix::process::Signal;
 
 use crate::support::client::{User, get};
 use crate::support::instance::Instance;
-use crate::support::{Proxy, even, signal, until};
+use crate::support::{PROGRAM, Proxy, even, signal, until};
 
 /// Opens connections, one request each, until told to stop.
 struct Load {
@@ -117,7 +116,7 @@ fn a_killed_keeper_leaves_the_proxy_serving_and_the_next_one_adopts_it() {
     proxy.kill_keeper();
     load.goes_on();
     proxy.start_keeper();
-    until("the sockets are adopted", || held_sockets(&proxy).contains("users:"));
+    until("the sockets are adopted", || proxy.keeper_holds_users());
     assert_eq!(proxy.state().pid, pid, "the same proxy");
     load.goes_on();
     // The new keeper does for this proxy what the old one did.
@@ -127,15 +126,22 @@ fn a_killed_keeper_leaves_the_proxy_serving_and_the_next_one_adopts_it() {
     assert_eq!(load.stop(), 0);
 }
 
-fn held_sockets(proxy: &Proxy) -> String {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = UnixStream::connect(proxy.folders.keeper_socket())?;
-        stream.write_all(b"{\"list\":{}}\n")?;
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line)?;
-        Ok(line)
-    };
-    ask().unwrap_or_default()
+#[test]
+fn a_proxy_whose_program_was_removed_is_started_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("proxy");
+    std::fs::copy(PROGRAM, &program).unwrap();
+    let mut proxy = Proxy::start_as(tempfile::tempdir().unwrap(), program.clone());
+    let one = Instance::start("one");
+    proxy.publish(even(&[("r1.0", one.address)]));
+    std::fs::remove_file(&program).unwrap();
+    // The second time by a keeper and a proxy that both run from a file that is gone.
+    for _ in 0..2 {
+        let pid = proxy.state().pid;
+        proxy.kill_proxy();
+        until("another proxy serves", || proxy.try_state().is_some_and(|state| state.pid != pid));
+        assert_eq!(get(proxy.listen, "/").text(), "one");
+    }
 }
 
 #[test]
@@ -145,7 +151,7 @@ fn an_adopted_proxy_ends_with_its_keeper() {
     proxy.publish(even(&[("r1.0", one.address)]));
     proxy.kill_keeper();
     proxy.start_keeper();
-    until("the sockets are adopted", || held_sockets(&proxy).contains("users:"));
+    until("the sockets are adopted", || proxy.keeper_holds_users());
     let begin = Instant::now();
     proxy.stop();
     assert!(begin.elapsed() < Duration::from_secs(8), "by TERM, not by its grace running out");

@@ -9,6 +9,7 @@
 
 mod control;
 mod drain;
+mod full_disk;
 mod hold;
 mod keeper;
 mod retry;

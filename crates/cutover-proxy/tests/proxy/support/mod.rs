@@ -40,10 +40,13 @@ pub(crate) fn id(text: &str) -> InstanceId {
     text.parse().unwrap()
 }
 
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cutover-proxy-under-test");
+
 /// A proxy under its keeper, in folders of its own.
 pub(crate) struct Proxy {
     _folder: tempfile::TempDir,
     pub(crate) folders: Folders,
+    program: PathBuf,
     keeper: Option<Child>,
     pub(crate) listen: SocketAddr,
     seq: u32,
@@ -51,9 +54,14 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn start() -> Proxy {
-        let folder = tempfile::tempdir().unwrap();
+        Proxy::start_as(tempfile::tempdir().unwrap(), PROGRAM.into())
+    }
+
+    /// In this folder, by this program.
+    pub(crate) fn start_as(folder: tempfile::TempDir, program: PathBuf) -> Proxy {
         let folders = Folders { state: folder.path().join("s"), run: folder.path().join("r") };
-        let mut proxy = Proxy { _folder: folder, folders, keeper: None, listen: free(), seq: 0 };
+        let listen = free();
+        let mut proxy = Proxy { _folder: folder, folders, program, keeper: None, listen, seq: 0 };
         proxy.start_keeper();
         proxy
     }
@@ -64,7 +72,7 @@ impl Proxy {
     }
 
     pub(crate) fn spawn(&self, role: &str) -> Child {
-        Command::new(PathBuf::from(env!("CARGO_BIN_EXE_cutover-proxy-under-test")))
+        Command::new(&self.program)
             .arg(role)
             .args([&self.folders.state, &self.folders.run])
             .spawn()
@@ -180,6 +188,24 @@ impl Proxy {
             _ => Err(serde_json::from_slice(&answer.body).unwrap()),
         };
         (answer.status, result)
+    }
+
+    /// Has the keeper a descriptor of the socket that users connect to? Looked up in `/proc`: the
+    /// second field of `net/tcp` is `ADDRESS:PORT` in hex, the fourth the state (0A is LISTEN), the
+    /// tenth the inode.
+    pub(crate) fn keeper_holds_users(&self) -> bool {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let ending = format!(":{:04X}", self.listen.port());
+        let inode = table.lines().find_map(|line| {
+            let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+            (fields[1].ends_with(&ending) && fields[3] == "0A").then(|| fields[9].to_owned())
+        });
+        let (Some(inode), Some(keeper)) = (inode, &self.keeper) else {
+            return false;
+        };
+        let socket = PathBuf::from(format!("socket:[{inode}]"));
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", keeper.id())).unwrap();
+        descriptors.flatten().any(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to == socket))
     }
 
     pub(crate) fn kill_proxy(&self) {
