@@ -145,7 +145,10 @@ impl World {
     ) -> Option<Record> {
         let live = self.app.live();
         let before = live.map_or(self.app.rest, |rollout| rollout.plan.before);
-        if before.is_some_and(|rest| rest.live == candidate) {
+        // The engine refuses both: there is nothing to go to, or the rollout already goes there.
+        if before.is_some_and(|rest| rest.live == candidate)
+            || live.is_some_and(|rollout| rollout.plan.candidate == candidate)
+        {
             return None;
         }
         let spec = &self.scenario.spec;
