@@ -12,12 +12,12 @@ use cutover_core::id::Subject;
 use cutover_core::spec::Spec;
 use cutover_engine::ports::{DataPlane, DataPlaneError, PlatformError};
 use http::Method;
-use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::listening;
+use crate::local::Program;
 
 /// How long a proxy may take to come up.
 const COME_UP: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct ProxyClient {
     connection: Connection,
-    program: PathBuf,
+    program: Program,
     state: PathBuf,
     /// Held by the one who starts the proxy.
     start: tokio::sync::Mutex<()>,
@@ -47,7 +47,7 @@ impl ProxyClient {
     pub fn new(control_socket: PathBuf, program: PathBuf, state: PathBuf) -> ProxyClient {
         ProxyClient {
             connection: Connection::to(control_socket),
-            program,
+            program: Program::open(program),
             state,
             start: tokio::sync::Mutex::new(()),
             keepers: Mutex::new(JoinSet::new()),
@@ -88,16 +88,18 @@ impl ProxyClient {
             .create(true)
             .mode(0o600)
             .open(folder.join("keeper.log"))?;
-        let mut keeper = Command::new(&self.program)
-            .arg("proxy-keeper")
-            .env("CUTOVER_STATE", &self.state)
-            // It is not part of an app, even if the daemon was started by one.
-            .env_remove(crate::local::MARK)
-            .env_remove("CUTOVER_INSTANCE")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
+        let mut keeper = self.program.spawn(|command| {
+            command
+                .arg("proxy-keeper")
+                .env("CUTOVER_STATE", &self.state)
+                // It is not part of an app, even if the daemon was started by one.
+                .env_remove(crate::local::MARK)
+                .env_remove("CUTOVER_INSTANCE")
+                .stdin(Stdio::null())
+                .stdout(log.try_clone()?)
+                .stderr(log.try_clone()?);
+            Ok(())
+        })?;
         let mut keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
         while keepers.try_join_next().is_some() {}
         keepers.spawn(async move {
@@ -116,7 +118,7 @@ impl DataPlane for ProxyClient {
             answered => return answered,
         }
         self.start_keeper().map_err(|error| {
-            let program = self.program.display();
+            let program = self.program.path().display();
             DataPlaneError::Unreachable(format!("cannot start {program}: {error}").into())
         })?;
         let deadline = Instant::now() + COME_UP;

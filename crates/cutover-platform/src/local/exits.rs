@@ -44,6 +44,9 @@ pub(crate) struct Exit {
     /// From ready to end, if it was ready at its end.
     #[serde(default)]
     pub(crate) ready_ms: Option<u64>,
+    /// Processes of it that nothing could end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) left: Vec<i32>,
 }
 
 impl Exit {
@@ -111,7 +114,7 @@ mod tests {
     use super::*;
 
     fn exit(ending: Ending, ready_ms: Option<u64>) -> Exit {
-        Exit { attempt: 1, ending, at: Moment::now(), ran_ms: 5, ready_ms }
+        Exit { attempt: 1, ending, at: Moment::now(), ran_ms: 5, ready_ms, left: Vec::new() }
     }
 
     #[test]

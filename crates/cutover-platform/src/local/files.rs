@@ -80,6 +80,9 @@ pub(crate) struct Kept {
     /// it names one process for ever.
     pub(crate) child_started: u64,
     pub(crate) port: Option<u16>,
+    /// The keeper's descriptor of the pipe that the app prints to.
+    #[serde(default)]
+    pub(crate) output: Option<i32>,
     /// When the app started.
     pub(crate) at: Moment,
 }

@@ -15,6 +15,7 @@ use super::boottime::{Moment, Timeline};
 use super::instance::{Board, Entry, Life, Status, World};
 use super::paths::{self, Folder};
 use super::ports::Ports;
+use super::program::Program;
 use super::{logs, preflight};
 
 /// Instances as processes of this machine, each under its keeper.
@@ -31,7 +32,7 @@ pub struct LocalPlatform {
 
 impl LocalPlatform {
     /// Keeps everything below `state` and starts keepers as `program keeper <subject>/<instance>`
-    /// with `CUTOVER_STATE`. One at a time for a state folder: its owner holds the folder's lock.
+    /// with `CUTOVER_STATE`, also when the program's file is gone. One at a time for a state folder: its owner holds the folder's lock.
     ///
     /// # Errors
     /// Where the state folder cannot be found or made.
@@ -47,6 +48,7 @@ impl LocalPlatform {
         let state =
             state.canonicalize().map_err(|error| failed("find the folder", &state, error))?;
         let program = std::path::absolute(&program)
+            .map(Program::open)
             .map_err(|error| failed("find the program", &program, error))?;
         Ok(LocalPlatform {
             world: Arc::new(World { ports: Ports::open(&state), state, program }),

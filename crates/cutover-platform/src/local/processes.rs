@@ -1,8 +1,13 @@
 //! The processes of this machine, as `/proc` shows them, and signals that hit the right one.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+/// How long processes are awaited after KILL. One that waits for a broken disk, or that belongs to
+/// another user, may never end; everything else is gone in a moment.
+pub(crate) const GIVE_UP: Duration = Duration::from_secs(10);
 
 /// One process. Its id and start time together name it for ever; the id alone is used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,6 +24,27 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             },
             argument(1),
         )?,
+        // Prints a line for every request before it answers, and ends if it cannot.
+        "chatty" => {
+            let port: u16 = std::env::var("PORT")?.parse()?;
+            for stream in TcpListener::bind(("127.0.0.1", port))?.incoming() {
+                say("asked")?;
+                let mut stream = stream?;
+                let mut line = String::new();
+                let mut head = BufReader::new(stream.try_clone()?);
+                while head.read_line(&mut line).unwrap_or(0) > 2 {
+                    line.clear();
+                }
+                // Nobody may be there any more.
+                let _ = answer(&mut stream, "200 OK", "");
+            }
+        }
+        // Serves, and has a child of another user for a minute.
+        "foreign" => {
+            let child = Command::new("sleep").arg("60").uid(65534).spawn()?;
+            say(&format!("grandchild {}", child.id()))?;
+            serve("200 OK", "")?;
+        }
         // Listens only after some milliseconds.
         "late" => {
             std::thread::sleep(Duration::from_millis(argument(1).parse()?));

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::ground::{Ground, lives, signal};
 
 /// The grandchild's process id, once it has printed it.
-async fn grandchild(ground: &Ground, id: &str) -> i32 {
+pub(crate) async fn grandchild(ground: &Ground, id: &str) -> i32 {
     let begun = Instant::now();
     loop {
         for line in ground.lines(id).await {

@@ -27,13 +27,17 @@ pub(crate) struct Ground {
 
 impl Ground {
     pub(crate) fn new() -> Ground {
+        Ground::with_keeper(KEEPER)
+    }
+    /// With this program as keeper.
+    pub(crate) fn with_keeper(program: impl AsRef<Path>) -> Ground {
         let folder = tempfile::tempdir().unwrap();
-        let platform = platform(folder.path());
+        let platform = platform(folder.path(), program.as_ref());
         Ground { folder, subject: "shop".parse().unwrap(), platform }
     }
     /// As if the daemon was started again.
     pub(crate) async fn restart(mut self) -> Ground {
-        let fresh = platform(self.folder.path());
+        let fresh = platform(self.folder.path(), KEEPER.as_ref());
         std::mem::replace(&mut self.platform, fresh).stop_watching().await;
         self
     }
@@ -157,8 +161,8 @@ fn merge(into: &mut Value, more: Value) {
     }
 }
 
-fn platform(state: &Path) -> LocalPlatform {
-    LocalPlatform::new(state.to_owned(), KEEPER.into()).unwrap()
+fn platform(state: &Path, keeper: &Path) -> LocalPlatform {
+    LocalPlatform::new(state.to_owned(), keeper.to_owned()).unwrap()
 }
 
 pub(crate) fn now() -> At {

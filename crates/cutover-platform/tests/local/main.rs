@@ -6,4 +6,5 @@ mod adoption;
 mod details;
 mod ends;
 mod ground;
+mod orphans;
 mod starts;

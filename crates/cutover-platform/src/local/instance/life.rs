@@ -19,32 +19,37 @@ use tokio::time::Instant;
 
 use super::super::boottime::Moment;
 use super::super::exits::{self, Ending, Exit};
-use super::super::files::{self, Kept, Readiness, Start, StopAsked};
+use super::super::files::{self, Kept, Start, StopAsked};
 use super::super::paths::Folder;
-use super::super::secrets::Known;
+use super::super::processes::GIVE_UP;
 use super::board::{Board, Status, Wish};
 use super::grip::Grip;
+use super::leftovers::Leftovers;
+use super::spare::SpareReader;
 use super::start::{self, World};
 use super::survey::{self, Situation};
-use super::watch::{Finding, Watch};
-use super::{detail, leftovers};
+use super::watch::Watch;
 
 /// Before looking again at a folder whose keeper is just coming or going.
 const LOOK: Duration = Duration::from_millis(10);
 /// Before trying again what the file system refused.
 const RETRY: Duration = Duration::from_secs(1);
 /// What a keeper may need beyond the grace it gives the app.
-const BEYOND_GRACE: Duration = Duration::from_secs(5);
+const BEYOND_GRACE: Duration = GIVE_UP.saturating_add(Duration::from_secs(5));
+/// A stop that lasts so much longer than the grace is worth telling.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// One instance, from the first look at it to its removal.
 pub(crate) struct Life {
-    id: InstanceId,
-    folder: Folder,
-    board: Arc<Board>,
+    pub(super) id: InstanceId,
+    pub(super) folder: Folder,
+    pub(super) board: Arc<Board>,
     world: Arc<World>,
-    wish: watch::Receiver<Wish>,
-    exits: Vec<Exit>,
+    pub(super) wish: watch::Receiver<Wish>,
+    pub(super) exits: Vec<Exit>,
     keeper: Option<Child>,
+    /// Of the attempt that runs, or that lost its keeper.
+    pub(super) spare: Option<SpareReader>,
 }
 
 /// The wish can change no more: the platform is gone, or the instance is.
@@ -70,6 +75,7 @@ impl Life {
             wish,
             exits,
             keeper: None,
+            spare: None,
         };
         (life, status, sender)
     }
@@ -107,6 +113,7 @@ impl Life {
     /// Nothing runs: remove it, start it, or wait.
     async fn rest(&mut self) -> Result<(), Over> {
         self.reap().await;
+        self.spare = None;
         let wish = self.wish.borrow_and_update().clone();
         if wish.stop {
             return self.remove().await;
@@ -160,16 +167,11 @@ impl Life {
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
-        self.note(Exit {
-            attempt,
-            ending: Ending::NotStarted(failed),
-            at: Moment::now(),
-            ran_ms: 0,
-            ready_ms: None,
-        })
-        .await;
+        let at = Moment::now();
         // A keeper that died before it could say so may have begun.
-        leftovers::end(&self.folder, None, Drain::default().stop.0).await;
+        let left = self.end(&Leftovers::of(&self.folder, None), Drain::default().stop.0).await;
+        let ending = Ending::NotStarted(failed);
+        self.note(Exit { attempt, ending, at, ran_ms: 0, ready_ms: None, left }).await;
     }
 
     /// Greater than that of every attempt there has been.
@@ -190,17 +192,25 @@ impl Life {
         let record = survey::readiness(&self.folder, kept);
         let mut watch = Watch::new(start, kept, record.as_ref());
         self.show_running(kept, &watch, record.as_ref());
-        let mut force_at = None;
+        self.spare = SpareReader::open(kept);
+        let (mut tell_at, mut force_at) = (None, None);
         loop {
             let stop = self.wish.borrow_and_update().stop;
             if stop && force_at.is_none() {
                 self.ask_to_stop(&grip).await;
-                force_at = Some(Instant::now() + start.grace.0 + BEYOND_GRACE);
+                let kill_at = Instant::now() + start.grace.0;
+                (tell_at, force_at) = (Some(kill_at + SLOW), Some(kill_at + BEYOND_GRACE));
             }
             tokio::select! {
                 biased;
                 () = grip.gone() => return Ok(()),
                 changed = self.wish.changed() => changed.map_err(|_| Over)?,
+                () = tokio::time::sleep_until(tell_at.unwrap_or_else(Instant::now)),
+                    if tell_at.is_some() =>
+                {
+                    tell_at = None;
+                    self.show_stubborn("some of its processes do not end, even by KILL");
+                }
                 () = tokio::time::sleep_until(force_at.unwrap_or_else(Instant::now)),
                     if force_at.is_some() =>
                 {
@@ -225,38 +235,8 @@ impl Life {
         grip.signal(Signal::TERM);
     }
 
-    /// The keeper died and took its knowledge with it: end what it has left.
-    async fn bury(&mut self, kept: &Kept) {
-        self.reap().await;
-        let stop = self.wish.borrow().stop;
-        let mut exit = survey::unsaid(kept);
-        if stop {
-            exit.ending = Ending::Asked;
-        } else {
-            let (times, detail) = (self.exits.clone(), detail::ended(&self.folder, &exit));
-            let mut times = survey::times(&times);
-            if exit.counts() {
-                times.push(exit.at.clone());
-            }
-            let since = exit.at.clone();
-            self.show(|status| {
-                status.state = State::Exited;
-                status.since = since;
-                status.detail = Some(detail);
-                status.exits = times;
-                true
-            });
-        }
-        if kept.at.is_of_this_boot() {
-            let start = files::read::<Start>(&self.folder.start()).ok().flatten();
-            let grace = start.map_or(Drain::default().stop, |start| start.grace);
-            leftovers::end(&self.folder, Some(kept), grace.0).await;
-        }
-        self.note(exit).await;
-    }
-
     /// Remembers an exit, also if it cannot be written.
-    async fn note(&mut self, exit: Exit) {
+    pub(super) async fn note(&mut self, exit: Exit) {
         exits::push(&mut self.exits, exit.clone());
         let folder = self.folder.clone();
         let _ = blocking(move || exits::append(&folder, &exit)).await;
@@ -297,81 +277,10 @@ impl Life {
     }
 
     /// Waits for a keeper that was started here and has ended, so that no zombie stays.
-    async fn reap(&mut self) {
+    pub(super) async fn reap(&mut self) {
         if let Some(mut keeper) = self.keeper.take() {
             // How it ended is told by its record.
             let _ = keeper.wait().await;
-        }
-    }
-
-    fn show(&self, change: impl FnOnce(&mut Status) -> bool) {
-        self.board.update(self.id, change);
-    }
-
-    fn show_stopping(&self) {
-        self.show(|status| {
-            let news = status.state != State::Stopping;
-            if news {
-                status.state = State::Stopping;
-                status.since = Moment::now();
-            }
-            status.detail = Some("stopping".to_owned());
-            news
-        });
-    }
-
-    fn show_ended(&self) {
-        let Some(exit) = self.exits.last() else {
-            return;
-        };
-        let (times, detail) = (survey::times(&self.exits), detail::ended(&self.folder, exit));
-        self.show(|status| {
-            let news = status.state != State::Exited || status.since != exit.at;
-            status.state = State::Exited;
-            status.since = exit.at.clone();
-            status.exits = times;
-            status.detail = Some(detail);
-            news
-        });
-    }
-
-    fn show_running(&self, kept: &Kept, watch: &Watch, record: Option<&Readiness>) {
-        let times = survey::times(&self.exits);
-        self.show(|status| {
-            status.address = survey::address(kept.port);
-            status.exits = times;
-            if status.state != State::Stopping {
-                status.state = watch.state();
-                status.since = record.map_or(&kept.at, |record| &record.at).clone();
-                status.detail = watch.outlook();
-            }
-            true
-        });
-    }
-
-    async fn show_finding(&self, kept: &Kept, finding: Finding) {
-        let at = Moment::now();
-        let known = Known::of(&self.folder);
-        let mut turned = false;
-        self.show(|status| {
-            // A stop may have been accepted meanwhile; it is not to be hidden.
-            if status.state == State::Stopping {
-                return false;
-            }
-            turned = status.state != finding.state;
-            if turned {
-                status.state = finding.state;
-                status.since = at.clone();
-            }
-            status.detail = finding.detail.map(|detail| known.scrub(&detail));
-            finding.news
-        });
-        if turned {
-            let record =
-                Readiness { attempt: kept.attempt, ready: finding.state == State::Ready, at };
-            let path = self.folder.ready();
-            // Without it the next platform has to find out by itself.
-            let _ = blocking(move || files::write(&path, &record)).await;
         }
     }
 }
@@ -389,6 +298,8 @@ fn remove(world: &World, folder: &Folder) -> io::Result<()> {
 }
 
 /// Work that syncs files, off the threads that must answer at once.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }

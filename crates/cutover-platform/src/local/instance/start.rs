@@ -11,12 +11,13 @@ use cutover_core::id::Subject;
 use cutover_core::release::Release;
 use cutover_files::FileError;
 use tokio::io::AsyncReadExt;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 use super::super::command;
 use super::super::files::{self, SCHEMA, Start};
 use super::super::paths::Folder;
 use super::super::ports::{PortError, Ports};
+use super::super::program::Program;
 use super::super::secrets::{self, SecretError};
 
 /// A log larger than this is rotated.
@@ -29,7 +30,7 @@ const COME_UP: Duration = Duration::from_secs(10);
 pub(crate) struct World {
     pub(crate) state: PathBuf,
     /// The program that is started as keeper.
-    pub(crate) program: PathBuf,
+    pub(crate) program: Program,
     pub(crate) ports: Ports,
 }
 
@@ -98,25 +99,27 @@ pub(super) struct Started {
 
 /// Starts a keeper and waits until it says that the app runs, or goes.
 pub(super) async fn spawn(world: &World, folder: &Folder) -> Result<Started, StartError> {
-    let failed = |source| StartError::Keeper { program: world.program.clone(), source };
+    let failed = |source| StartError::Keeper { program: world.program.path().to_owned(), source };
     let log = std::fs::OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o600)
         .open(folder.keeper_log())
         .map_err(failed)?;
-    let mut keeper = Command::new(&world.program)
-        .arg("keeper")
-        .arg(folder.name())
-        .env_clear()
-        .envs(inherited())
-        .env("CUTOVER_STATE", &world.state)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .spawn()
-        .map_err(failed)?;
+    let started = world.program.spawn(|command| {
+        command
+            .arg("keeper")
+            .arg(folder.name())
+            .env_clear()
+            .envs(inherited())
+            .env("CUTOVER_STATE", &world.state)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log.try_clone()?);
+        Ok(())
+    });
+    let mut keeper = started.map_err(failed)?;
     let mut said = [0];
     let runs = match keeper.stdout.take() {
         Some(mut stdout) => tokio::time::timeout(COME_UP, stdout.read(&mut said)).await,

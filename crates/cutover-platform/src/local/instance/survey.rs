@@ -78,6 +78,7 @@ pub(super) fn unsaid(kept: &Kept) -> Exit {
         ending,
         ran_ms: u64::try_from(ran.as_millis()).unwrap_or(u64::MAX),
         ready_ms: None,
+        left: Vec::new(),
         at,
     }
 }

@@ -183,6 +183,7 @@ mod tests {
             child: 1,
             child_started: 1,
             port,
+            output: None,
             at: at.clone(),
         };
         let start = Start {

@@ -8,11 +8,20 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process
 use super::super::exits::Ending;
 use super::super::files::MARK;
 use super::super::paths::Folder;
-use super::super::processes;
+use super::super::processes::{self, GIVE_UP};
 use super::signals::Signals;
 
-/// Between two looks at what is left after KILL.
-const LOOK: Duration = Duration::from_millis(10);
+/// From the first look at what is left after KILL to the second; each further one comes twice as
+/// late.
+const FIRST_LOOK: Duration = Duration::from_millis(10);
+const LONGEST_LOOK: Duration = Duration::from_millis(200);
+
+/// How the app ended.
+pub(super) struct Ended {
+    pub(super) how: Ending,
+    /// Processes that nothing could end.
+    pub(super) left: Vec<i32>,
+}
 
 /// All processes of an instance: those below the keeper, which as subreaper inherits every
 /// orphan, and those that carry the instance's mark.
@@ -33,26 +42,24 @@ impl<'a> Tree<'a> {
         Tree { main, folder, signals }
     }
 
-    /// Waits until the app ends by itself or a stop is asked, and leaves nothing behind.
-    pub(super) fn outlive(&self, grace: Duration) -> Ending {
+    /// Waits until the app ends by itself or a stop is asked, and leaves nothing behind that can be
+    /// ended.
+    pub(super) fn outlive(&self, grace: Duration) -> Ended {
         loop {
             let reaped = self.reap();
             if self.signals.stop_asked() {
-                self.stop(grace, reaped.nobody_left);
-                return Ending::Asked;
+                return Ended { how: Ending::Asked, left: self.stop(grace, reaped.nobody_left) };
             }
-            if let Some(ending) = reaped.main {
-                if !reaped.nobody_left {
-                    self.kill();
-                }
-                return ending;
+            if let Some(how) = reaped.main {
+                let left = if reaped.nobody_left { Vec::new() } else { self.kill() };
+                return Ended { how, left };
             }
             self.signals.wait(None);
         }
     }
 
     /// TERM to all, then KILL to those that are left.
-    fn stop(&self, grace: Duration, nobody_left: bool) {
+    fn stop(&self, grace: Duration, nobody_left: bool) -> Vec<i32> {
         let deadline = Instant::now() + grace;
         let mut nobody_left = nobody_left;
         if !nobody_left {
@@ -66,7 +73,7 @@ impl<'a> Tree<'a> {
             self.signals.wait(Some(left));
             nobody_left = self.reap().nobody_left;
         }
-        self.kill();
+        self.kill()
     }
 
     /// Asks every process to end, each once.
@@ -84,17 +91,21 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Ends every process by force; returns when none is left.
-    pub(super) fn kill(&self) {
+    /// Ends every process by force; returns when none is left, or with those that do not end.
+    pub(super) fn kill(&self) -> Vec<i32> {
+        let end = Instant::now() + GIVE_UP;
+        let mut pause = FIRST_LOOK;
         loop {
             let below = self.below();
             for process in &below {
                 processes::signal(*process, Signal::KILL);
             }
-            if self.reap().nobody_left && below.is_empty() {
-                return;
+            let nobody_left = self.reap().nobody_left && below.is_empty();
+            if nobody_left || Instant::now() >= end {
+                return below.iter().map(|process| process.pid).collect();
             }
-            self.signals.wait(Some(LOOK));
+            self.signals.wait(Some(pause));
+            pause = (pause * 2).min(LONGEST_LOOK);
         }
     }
 

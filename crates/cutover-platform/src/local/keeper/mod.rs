@@ -4,6 +4,10 @@
 //! notes how it ended, and on SIGTERM ends the app and everything the app has started. When the
 //! app's main process ends, what is left below it is ended too, so an app must stay in the
 //! foreground.
+//!
+//! A keeper that is killed takes the pipe with it that the app prints to. While a platform watches,
+//! it reads on in the keeper's place; without one the app gets SIGPIPE when it next prints, which
+//! ends most programs.
 
 mod child;
 mod ending;
@@ -22,7 +26,8 @@ use super::files::{self, Kept, Readiness, SCHEMA, Start};
 use super::paths::Folder;
 use super::processes;
 use cutover_files::{FileError, Lock};
-use ending::Tree;
+use ending::{Ended, Tree};
+pub(super) use output::Output;
 use signals::Signals;
 
 /// A keeper that could not do its work.
@@ -109,7 +114,8 @@ fn run(folder: &Folder, start: &Start, signals: &Signals) -> Result<(), KeepErro
     let (pid, output) = match child::start(folder, start) {
         Ok(started) => started,
         Err(error) => {
-            return record(folder, start, &at, Ending::NotStarted(error.to_string()));
+            let how = Ending::NotStarted(error.to_string());
+            return record(folder, start, &at, Ended { how, left: Vec::new() });
         }
     };
     let tree = Tree::of(pid, folder, signals);
@@ -120,21 +126,22 @@ fn run(folder: &Folder, start: &Start, signals: &Signals) -> Result<(), KeepErro
         child: pid,
         child_started: processes::find(pid).map_or(0, |process| process.started),
         port: start.port,
+        output: Some(output.descriptor()),
         at: at.clone(),
     };
     if let Err(error) = files::write(&folder.kept(), &kept) {
-        // Nobody could find or stop this app again.
-        tree.kill();
+        // Nobody could find or stop this app again. If it does not end, nobody can be told.
+        drop(tree.kill());
         return Err(KeepError::System("note which processes there are", error));
     }
     // The platform may be gone; the app runs on without it.
     let _ = io::stdout().write_all(b"\n").and_then(|()| io::stdout().flush());
-    let ending = tree.outlive(start.grace.0);
+    let ended = tree.outlive(start.grace.0);
     output.last_words(LAST_WORDS);
-    record(folder, start, &at, ending)
+    record(folder, start, &at, ended)
 }
 
-fn record(folder: &Folder, start: &Start, began: &Moment, ending: Ending) -> Result<(), KeepError> {
+fn record(folder: &Folder, start: &Start, began: &Moment, ended: Ended) -> Result<(), KeepError> {
     let at = Moment::now();
     let ready = files::read::<Readiness>(&folder.ready())
         .ok()
@@ -142,9 +149,10 @@ fn record(folder: &Folder, start: &Start, began: &Moment, ending: Ending) -> Res
         .filter(|readiness| readiness.ready && readiness.attempt == start.attempt);
     let exit = Exit {
         attempt: start.attempt,
-        ending,
+        ending: ended.how,
         ran_ms: millis(at.since(began)),
         ready_ms: ready.map(|readiness| millis(at.since(&readiness.at))),
+        left: ended.left,
         at,
     };
     exits::append(folder, &exit).map_err(refused("record how the app ended"))

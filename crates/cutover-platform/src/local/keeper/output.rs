@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, PipeReader, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
@@ -11,18 +12,20 @@ use std::time::Duration;
 use super::super::paths::Folder;
 
 /// The thread that empties the app's pipe.
-pub(super) struct Output {
+pub(in crate::local) struct Output {
+    descriptor: i32,
     ended: Receiver<()>,
 }
 
 impl Output {
     /// Reads until every writer is gone.
-    pub(super) fn follow(
+    pub(in crate::local) fn follow(
         mut reader: PipeReader,
         folder: &Folder,
         limit: u64,
     ) -> io::Result<Output> {
         let mut log = Log::open(folder, limit)?;
+        let descriptor = reader.as_raw_fd();
         let (done, ended) = mpsc::sync_channel(1);
         thread::Builder::new().name("output".to_owned()).spawn(move || {
             let mut bytes = vec![0; 16 * 1024];
@@ -38,7 +41,11 @@ impl Output {
             // Nobody listens if the keeper did not want to wait.
             let _ = done.send(());
         })?;
-        Ok(Output { ended })
+        Ok(Output { descriptor, ended })
+    }
+    /// The number of the pipe's descriptor in this process, until every writer is gone.
+    pub(super) fn descriptor(&self) -> i32 {
+        self.descriptor
     }
     /// Returns when all output is in the log, or after a while.
     pub(super) fn last_words(&self, longest: Duration) {
