@@ -98,7 +98,7 @@ class World:
                 "blue-green": {"soak": f"{int(BAKE * 1000)}ms", "keep": "0s"},
                 "canary": {"steps": ["25%", "50%"], "bake": f"{int(BAKE * 1000)}ms"},
             },
-            "judge": {"guard": {"errors": "5%"}, "min-requests": 0 if not env else 20},
+            "judge": {"guard": {"errors": "5%"}, "min-requests": 1 if not env else 20},
         }
         # JSON is YAML.
         with open(os.path.join(self.folder, "cutover.yaml"), "w", encoding="utf-8") as file:
@@ -195,11 +195,15 @@ def main():
     print("\npattern      rollout   minimum   stages   over the minimum, per stage")
     with World() as world:
         world.run("deploy", "v1")
+        # A canary is judged by its requests, so there have to be some.
+        users = world.start("load", f"http://127.0.0.1:{world.port}/", "--rate", "50", "--for", "5m")
         for pattern in ("rolling", "blue-green", "canary", "big-bang"):
             runs = [over_the_minimum(world, pattern, f"{pattern}-{k}", own_start, own_stop)
                     for k in range(3)]
             total, minimum, stages, over = sorted(runs, key=lambda run: run[3])[1]
             print(f"{pattern:<12} {total:6.2f} s  {minimum:6.2f} s  {stages:6}   {over * 1000:6.0f} ms")
+        users.terminate()
+        users.wait()
     print(f"\nlast request on the candidate, {RATE} requests/s, none failed")
     with World() as world:
         for pattern, share, how in (("blue-green", 100, "abort"), ("canary", 25, "abort"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cutover_core::event::EventKind;
 use cutover_core::id::{ReleaseId, Version};
-use cutover_core::patterns::{Making, plan, plan_back};
+use cutover_core::patterns::{Making, Pattern, plan, plan_back};
 use cutover_core::plan::{Plan, Rest};
 use cutover_core::record::Record;
 use cutover_core::release::Release;
@@ -25,6 +25,14 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
     }
 
     pub(super) fn prepare(&mut self, request: &DeployRequest) -> Result<Prepared, Refused> {
+        let pattern = request.spec.pattern;
+        if matches!(pattern, Pattern::Shadow | Pattern::AbTesting | Pattern::FeatureFlag) {
+            return Err(refused(
+                RefusedKind::Usage,
+                format!("running {pattern} is not in this build"),
+                "nothing was changed; `cutover plan` prints its stages, and rolling, big-bang, blue-green and canary run",
+            ));
+        }
         self.free_for(request.conflict)?;
         let (release, new) = self.meant(request);
         let running = self.app.live().map(|rollout| rollout.plan.candidate);
