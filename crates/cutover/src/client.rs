@@ -1,6 +1,8 @@
 //! Talks to the daemon.
 
-use std::path::{Path, PathBuf};
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use cutover_core::event::Event;
@@ -18,10 +20,24 @@ use tokio::task::JoinSet;
 use crate::daemon::{PROTOCOL_HEADER, VERSION_HEADER};
 use crate::failure::{Failure, exit};
 
+/// The longest an answer may take; a server that needs longer is stopped, or hangs.
+const LIMIT: Duration = Duration::from_secs(30);
+/// The longest the daemon may take to show that it lives, before a call that may rightly take long.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+
 /// The daemon behind one socket; a connection for each call.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     socket: PathBuf,
+    server: Server,
+    limit: Duration,
+}
+
+/// Who is behind the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Server {
+    Daemon,
+    Proxy,
 }
 
 /// Why a call got no usable answer.
@@ -49,7 +65,12 @@ struct Answer {
 
 impl Client {
     pub(crate) fn new(socket: PathBuf) -> Client {
-        Client { socket }
+        Client { socket, server: Server::Daemon, limit: LIMIT }
+    }
+
+    /// The proxy answers the same way, and speaks no protocol of commands.
+    pub(crate) fn of_proxy(socket: PathBuf) -> Client {
+        Client { server: Server::Proxy, ..Client::new(socket) }
     }
 
     /// Does somebody listen on the socket?
@@ -66,46 +87,57 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, CallError> {
-        let body = serde_json::to_vec(body).map_err(|error| {
-            CallError::Failed(Failure::internal("cannot write the request", &error))
-        })?;
-        self.call(Method::POST, path, body.into()).await
+        self.call(Method::POST, path, written(body)?).await
     }
 
-    /// The events of a path under `/v1/events`, as they come.
+    /// A call whose answer comes when something is over: it has no limit, but is made only of a
+    /// daemon that shows a sign of life.
+    pub(crate) async fn post_and_wait<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, CallError> {
+        self.within(
+            SIGN_OF_LIFE.min(self.limit),
+            self.send(Method::GET, "/v1/status", Bytes::new()),
+        )
+        .await?;
+        self.exchange(Method::POST, path, written(body)?).await
+    }
+
+    /// The events of a path under `/v1/events`, as they come. Only their beginning has a limit.
     pub(crate) async fn events(&self, path: &str) -> Result<EventStream, CallError> {
-        let answer = self.send(Method::GET, path, Bytes::new()).await?;
-        let answer = self.accepted(answer).await?;
+        let begun = async {
+            let answer = self.send(Method::GET, path, Bytes::new()).await?;
+            self.accepted(answer).await
+        };
+        let answer = self.within(self.limit, begun).await?;
         Ok(EventStream { answer, buffer: BytesMut::new() })
     }
 
-    /// A call that also works with a daemon of another protocol.
-    pub(crate) async fn post_any_protocol<T: DeserializeOwned>(
-        &self,
-        path: &str,
-    ) -> Result<T, CallError> {
-        self.call_any(Method::POST, path).await
-    }
-
-    /// A call to another process than the daemon: the proxy.
-    pub(crate) async fn get_foreign<T: DeserializeOwned>(
-        &self,
-        path: &str,
-    ) -> Result<T, CallError> {
-        self.call_any(Method::GET, path).await
-    }
-
-    async fn call_any<T: DeserializeOwned>(
+    /// A call that also works with a daemon of another protocol, or with the proxy.
+    pub(crate) async fn call_any<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
     ) -> Result<T, CallError> {
-        let answer = self.send(method, path, Bytes::new()).await?;
-        let body = self.whole(answer).await?;
-        parsed(&body)
+        let answered = async {
+            let answer = self.send(method, path, Bytes::new()).await?;
+            self.whole(answer).await
+        };
+        parsed(&self.within(self.limit, answered).await?)
     }
 
     async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<T, CallError> {
+        self.within(self.limit, self.exchange(method, path, body)).await
+    }
+
+    async fn exchange<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
@@ -117,8 +149,40 @@ impl Client {
         parsed(&body)
     }
 
+    /// The answer, if it comes in time.
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        asked: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        match tokio::time::timeout(limit, asked).await {
+            Ok(answer) => answer,
+            // Asking again would only take as long again.
+            Err(_elapsed) => Err(CallError::Failed(self.silent(limit).await)),
+        }
+    }
+
+    async fn silent(&self, limit: Duration) -> Failure {
+        let who = self.server.name();
+        let socket = self.socket.display();
+        let seconds = limit.as_secs_f64();
+        let message = format!("{who} does not answer on {socket} within {seconds} s");
+        let failure = Failure::new(exit::UNREACHABLE, message);
+        // The kernel takes connections for a process that is stopped, and knows whose they are.
+        let stream = UnixStream::connect(&self.socket).await.ok();
+        let pid = stream.and_then(|stream| stream.peer_cred().ok()?.pid());
+        match (self.server, pid) {
+            (Server::Daemon, Some(pid)) => failure
+                .help(format!("if it is stopped, let it go on: kill -CONT {pid}"))
+                .help(format!(
+                    "or end it: kill -KILL {pid}; apps run on, and the next command starts it again"
+                )),
+            (Server::Daemon, None) | (Server::Proxy, _) => failure,
+        }
+    }
+
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, CallError> {
-        let gone = |error: &(dyn std::error::Error + 'static)| unreachable(&self.socket, error);
+        let gone = |error: &(dyn std::error::Error + 'static)| self.unreachable(error);
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| gone(&error))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
@@ -144,7 +208,7 @@ impl Client {
 
     async fn whole(&self, answer: Answer) -> Result<Bytes, CallError> {
         let collected = answer.response.into_body().collect().await;
-        Ok(collected.map_err(|error| unreachable(&self.socket, &error))?.to_bytes())
+        Ok(collected.map_err(|error| self.unreachable(&error))?.to_bytes())
     }
 
     /// Checks protocol and status.
@@ -164,21 +228,38 @@ impl Client {
         };
         Err(CallError::Failed(failure))
     }
+
+    fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> CallError {
+        let message =
+            format!("{} does not answer on {}", self.server.name(), self.socket.display());
+        let failure = Failure::new(exit::UNREACHABLE, message).because(error);
+        CallError::Gone(match self.server {
+            Server::Daemon => failure
+                .help("cutover daemon start; what it did is in daemon.log of the state folder"),
+            Server::Proxy => failure,
+        })
+    }
+}
+
+impl Server {
+    fn name(self) -> &'static str {
+        match self {
+            Server::Daemon => "the daemon",
+            Server::Proxy => "the proxy",
+        }
+    }
+}
+
+fn written(body: &impl Serialize) -> Result<Bytes, CallError> {
+    let text = serde_json::to_vec(body);
+    text.map(Bytes::from)
+        .map_err(|error| CallError::Failed(Failure::internal("cannot write the request", &error)))
 }
 
 fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, CallError> {
     serde_json::from_slice(body).map_err(|error| {
         CallError::Failed(Failure::internal("the daemon's answer cannot be read", &error))
     })
-}
-
-fn unreachable(socket: &Path, error: &(dyn std::error::Error + 'static)) -> CallError {
-    let message = format!("the daemon does not answer on {}", socket.display());
-    CallError::Gone(
-        Failure::new(exit::UNREACHABLE, message)
-            .because(error)
-            .help("cutover daemon start; what it did is in daemon.log of the state folder"),
-    )
 }
 
 fn check_protocol(headers: &HeaderMap) -> Result<(), Failure> {
@@ -230,6 +311,37 @@ impl EventStream {
                 }
                 Some(Err(_)) | None => return Ok(None),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    /// A listener that nobody accepts from looks like a process that is stopped.
+    #[tokio::test]
+    async fn a_server_that_is_stopped_is_told_after_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("s");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        let limit = Duration::from_millis(20);
+        let client = Client { limit, ..Client::new(socket) };
+        let nothing = serde_json::Value::Null;
+        let answers = [
+            client.get::<serde_json::Value>("/v1/apps").await.err(),
+            client.post_and_wait::<serde_json::Value>("/v1/deploy", &nothing).await.err(),
+            client.events("/v1/events").await.err(),
+            client.call_any::<serde_json::Value>(Method::POST, "/v1/stop").await.err(),
+        ];
+        for error in answers {
+            let failure = Failure::from(error.unwrap());
+            assert_eq!(failure.code, exit::UNREACHABLE);
+            assert!(failure.message.contains("does not answer on"), "{}", failure.message);
+            let kill = format!("kill -CONT {}", std::process::id());
+            assert!(failure.help.iter().any(|help| help.contains(&kill)), "{:?}", failure.help);
         }
     }
 }

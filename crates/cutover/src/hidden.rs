@@ -35,8 +35,8 @@ fn keep_instance(id: Option<&OsStr>) -> Done {
 }
 
 fn keep_proxy() -> Done {
-    let folders = proxy_folders()?;
-    cutover_proxy::keep(&folders, &binary::own()?, &[PROXY_SERVE.into()])
+    let program = binary::own(&Folders::from_env()?)?;
+    cutover_proxy::keep(&proxy_folders()?, &program, &[PROXY_SERVE.into()])
         .map_err(|error| Failure::internal("the proxy cannot be kept", &error))?;
     Ok(exit::OK)
 }

@@ -60,7 +60,16 @@ pub(super) struct Down {
 }
 
 async fn act(client: &Client, app: &AppStatus, action: Action) -> Result<Acted, CallError> {
-    client.post(&format!("/v1/apps/{}/actions", app.subject), &action).await
+    client.post(&path(app), &action).await
+}
+
+/// The answer comes when every instance has been drained and is gone.
+async fn take_down(client: &Client, app: &AppStatus) -> Result<Acted, CallError> {
+    client.post_and_wait(&path(app), &Action::Down).await
+}
+
+fn path(app: &AppStatus) -> String {
+    format!("/v1/apps/{}/actions", app.subject)
 }
 
 fn say(session: &Session, acted: &Acted, text: &str) -> Done {
@@ -137,7 +146,7 @@ impl Down {
         let app = session.known(&client).await?;
         let n = app.instances.len();
         session.confirm(&format!("stop {} ({n} instances) and free its port?", app.subject))?;
-        let acted = act(&client, &app, Action::Down).await?;
+        let acted = take_down(&client, &app).await?;
         wait_until_gone(&client, &app).await?;
         say(&session, &acted, &format!("{} is down; its port is free", app.subject))
     }
@@ -153,7 +162,7 @@ async fn all_down(session: &Session) -> Done {
         names.join(", ")
     ))?;
     for app in &apps {
-        act(&client, app, Action::Down).await?;
+        take_down(&client, app).await?;
         wait_until_gone(&client, app).await?;
     }
     crate::daemon::stop(&session.folders).await?;

@@ -132,7 +132,13 @@ impl Args {
         let request = request(session, self.version, &self.overrides, conflict)?;
         let client = session.client().await?;
         let mut interrupts = Interrupts::watch()?;
-        let accepted = interrupts.or(client.post("/v1/deploy", &request)).await?;
+        let asked = async {
+            match request.conflict {
+                Conflict::Wait => client.post_and_wait("/v1/deploy", &request).await,
+                Conflict::Refuse | Conflict::Supersede => client.post("/v1/deploy", &request).await,
+            }
+        };
+        let accepted = interrupts.or(asked).await?;
         let watch = Watch::of(request.subject, accepted);
         self.following.see_through(session, watch, interrupts).await
     }

@@ -1,6 +1,7 @@
 //! `cutover proxy`
 
 use cutover_core::dataplane::DataPlaneState;
+use http::Method;
 
 use super::Session;
 use crate::client::Client;
@@ -34,12 +35,12 @@ impl Args {
 }
 
 async fn status(session: &Session) -> Done {
-    let client = Client::new(session.folders.proxy_socket());
+    let client = Client::of_proxy(session.folders.proxy_socket());
     if !client.answers().await {
         session.print("no proxy runs; it starts with the first app that listens")?;
         return Ok(exit::UNREACHABLE);
     }
-    let state: DataPlaneState = client.get_foreign("/v1/state").await?;
+    let state: DataPlaneState = client.call_any(Method::GET, "/v1/state").await?;
     if session.common.json {
         session.print_json(&state)?;
     } else {

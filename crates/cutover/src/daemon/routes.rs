@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cutover_core::id::{InstanceId, Subject};
-use cutover_core::spec::PlatformKind;
+use cutover_core::spec::{self, PlatformKind};
 use cutover_core::units::At;
 use cutover_engine::api::{
     Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PROTOCOL, PlanAnswer, Refused,
@@ -74,9 +74,23 @@ fn subject(text: &str) -> Result<Subject, No> {
 }
 
 impl Daemon {
-    /// Refuses specs for platforms that this build does not have.
-    fn supports(&self, request: &DeployRequest) -> Result<(), No> {
-        let platform = request.spec.platform;
+    /// Refuses specs for platforms that this build does not have, and those that make no sense:
+    /// whoever wrote the request need not have checked it.
+    fn check(&self, request: &DeployRequest) -> Result<(), No> {
+        self.supports(request.spec.platform)?;
+        let problems = spec::problems(&request.spec);
+        let Some(first) = problems.first() else {
+            return Ok(());
+        };
+        let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        Err(No(Refused {
+            kind: RefusedKind::Spec,
+            message: format!("the spec is not valid: {}", messages.join("; ")),
+            help: first.help.clone(),
+        }))
+    }
+
+    fn supports(&self, platform: PlatformKind) -> Result<(), No> {
         if self.platforms.contains(&platform) {
             return Ok(());
         }
@@ -109,7 +123,7 @@ pub(crate) async fn deploy(
     body: Bytes,
 ) -> Answer<Accepted> {
     let request: DeployRequest = read(&body)?;
-    daemon.supports(&request)?;
+    daemon.check(&request)?;
     Ok(Json(daemon.engine.deploy(request, &peer.name).await?))
 }
 
@@ -124,7 +138,7 @@ pub(crate) async fn rollback(
 
 pub(crate) async fn plan(State(daemon): State<Shared>, body: Bytes) -> Answer<PlanAnswer> {
     let request: DeployRequest = read(&body)?;
-    daemon.supports(&request)?;
+    daemon.check(&request)?;
     Ok(Json(daemon.engine.plan(request).await?))
 }
 

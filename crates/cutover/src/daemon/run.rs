@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::door::{Door, Peer};
 use super::routes::Daemon;
+use super::start::refuse_inside_instance;
 use super::{table, world};
 use crate::failure::{Done, Failure, exit};
 use crate::folders::{Folders, RUN, STATE};
@@ -23,6 +24,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Runs the daemon until it is told to stop.
 pub(crate) fn run(folders: &Folders, detached: bool, say: &mut dyn io::Write) -> Done {
+    refuse_inside_instance()?;
     folders.prepare()?;
     hand_down(folders)?;
     if detached {
@@ -55,7 +57,7 @@ fn hand_down(folders: &Folders) -> Result<(), Failure> {
     if told(STATE).as_deref() == Some(state) && told(RUN).as_deref() == Some(run) {
         return Ok(());
     }
-    let mut again = Command::new(binary::own()?);
+    let mut again = Command::new(binary::own(folders)?);
     again.args(std::env::args_os().skip(1));
     folders.tell(&mut again);
     let error = again.exec();

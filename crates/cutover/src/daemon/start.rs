@@ -1,19 +1,21 @@
 //! Finds the daemon, starts it when it is not there, and stops it.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use cutover_files::Lock;
+use http::Method;
 use tokio::time::{Instant, sleep};
 
 use super::Status;
 use crate::binary;
 use crate::client::{CallError, Client};
 use crate::failure::{Failure, exit};
-use crate::folders::Folders;
+use crate::folders::{Folders, INSTANCE};
 
 const POLL: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,6 +34,7 @@ pub(crate) async fn find_or_start(folders: &Folders) -> Result<Found, Failure> {
     if client.answers().await {
         return Ok(Found { client, started: false });
     }
+    refuse_inside_instance()?;
     let mut child = spawn(folders)?;
     let limit = Instant::now() + PATIENCE;
     loop {
@@ -49,6 +52,15 @@ pub(crate) async fn find_or_start(folders: &Folders) -> Result<Found, Failure> {
         }
         sleep(POLL).await;
     }
+}
+
+/// A keeper is a subreaper and ends its whole tree: a daemon below it would go with the instance.
+pub(super) fn refuse_inside_instance() -> Result<(), Failure> {
+    if std::env::var_os(INSTANCE).is_none() {
+        return Ok(());
+    }
+    let message = "a daemon started inside an instance would end with it";
+    Err(Failure::new(exit::UNREACHABLE, message).help("start it outside: cutover daemon start"))
 }
 
 fn spawn(folders: &Folders) -> Result<Child, Failure> {
@@ -75,12 +87,13 @@ fn open_log(path: &Path) -> Result<File, Failure> {
         // Best effort: a log that cannot be put aside just grows on.
         let _ = fs::rename(path, path.with_extension("log.1"));
     }
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| Failure::internal(format!("cannot open {}", path.display()), &error))
+    let open = || -> io::Result<File> {
+        let log = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        // An older one may have been made in another way.
+        log.set_permissions(fs::Permissions::from_mode(0o600))?;
+        Ok(log)
+    };
+    open().map_err(|error| Failure::internal(format!("cannot open {}", path.display()), &error))
 }
 
 fn not_started(folders: &Folders, why: &str) -> Failure {
@@ -121,7 +134,7 @@ pub(crate) async fn stop(folders: &Folders) -> Result<Option<u32>, Failure> {
 impl Client {
     /// Tells the daemon to stop, whatever protocol it speaks.
     async fn stop(&self) -> Result<u32, CallError> {
-        let status: Status = self.post_any_protocol("/v1/stop").await?;
+        let status: Status = self.call_any(Method::POST, "/v1/stop").await?;
         Ok(status.pid)
     }
 }

@@ -46,12 +46,13 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn build(session: &Session, pattern: Pattern) -> Result<Stage, Failure> {
         let failed = |error: std::io::Error| Failure::internal("cannot prepare the demo", &error);
-        let program = binary::own()?;
         let folder = tempfile::Builder::new().prefix("cutover-demo-").tempdir().map_err(failed)?;
         fs::create_dir(folder.path().join("app")).map_err(failed)?;
         let state = folder.path().join("state");
         let mut session = session.clone();
-        session.folders = Folders { run: state.clone(), state };
+        session.folders = Folders::new(state.clone(), state);
+        session.folders.prepare()?;
+        let program = binary::own(&session.folders)?;
         // Found free now; the proxy takes it in a moment.
         let free = TcpListener::bind("127.0.0.1:0").map_err(failed)?;
         let listen = free.local_addr().map_err(failed)?;

@@ -39,21 +39,8 @@ impl Names {
             EventKind::Instance { release, .. } => known.name(Some(release)),
             EventKind::Scaled { n, .. } => known.n = *n,
             EventKind::RolloutFinished { live, .. } => known.name(live.as_ref()),
-            EventKind::StageEntered { .. }
-            | EventKind::StageReached { .. }
-            | EventKind::Routed { .. }
-            | EventKind::Judged { .. }
-            | EventKind::HookStarted { .. }
-            | EventKind::HookEnded { .. }
-            | EventKind::Waiting { .. }
-            | EventKind::Approved { .. }
-            | EventKind::Paused { .. }
-            | EventKind::Resumed { .. }
-            | EventKind::AbortRequested { .. }
-            | EventKind::TurnedBack { .. }
-            | EventKind::Superseded { .. }
-            | EventKind::Down { .. }
-            | EventKind::Warning { .. } => {}
+            // The others name nothing new.
+            _ => {}
         }
     }
 

@@ -84,21 +84,8 @@ impl Terminal {
                 self.stage.set_message("turning back");
                 self.say(&text);
             }
-            EventKind::RolloutBegun { .. }
-            | EventKind::Routed { .. }
-            | EventKind::Judged { .. }
-            | EventKind::HookStarted { .. }
-            | EventKind::HookEnded { .. }
-            | EventKind::Waiting { .. }
-            | EventKind::Approved { .. }
-            | EventKind::Paused { .. }
-            | EventKind::Resumed { .. }
-            | EventKind::AbortRequested { .. }
-            | EventKind::Scaled { .. }
-            | EventKind::Superseded { .. }
-            | EventKind::RolloutFinished { .. }
-            | EventKind::Down { .. }
-            | EventKind::Warning { .. } => self.say(&text),
+            // What moves nothing on the screen is a line of text.
+            _ => self.say(&text),
         }
     }
 

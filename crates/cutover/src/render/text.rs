@@ -181,7 +181,7 @@ mod tests {
             "type": "rollout-begun", "from": release(1, "v1", 1), "to": release(2, "v2", 1),
             "pattern": "canary", "n": 4, "actor": "ana (uid 1000)", "rollback": false,
             "plan": {
-                "pattern": "canary", "before": null, "candidate": "r2", "keep": 0, "patience": ten,
+                "pattern": "canary", "before": null, "candidate": "r2", "n": 4, "spec_n": 4, "keep": 0, "patience": ten,
                 "budget": {"surge": "all", "unavailable": "zero", "downtime": "never"},
                 "stages": [
                     {"sizes": {"stable": "all", "candidate": {"part": [1, 4]}},

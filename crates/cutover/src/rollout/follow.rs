@@ -145,12 +145,23 @@ pub(crate) async fn watch_to_end(
                 break;
             }
             () = interrupts.next() => {
-                if interrupted {
+                let again = std::mem::replace(&mut interrupted, true);
+                let asked = async {
+                    match again {
+                        true => None,
+                        false => Some(turn_back(session, &summary.subject).await),
+                    }
+                };
+                // A daemon that does not answer must not keep anybody here.
+                let told = tokio::select! {
+                    told = asked => told,
+                    () = interrupts.next() => None,
+                };
+                let Some(told) = told else {
                     summary.outcome = Ended::Detached;
                     break;
-                }
-                interrupted = true;
-                view.note(&turn_back(session, &summary.subject).await);
+                };
+                view.note(&told);
             }
         }
     }

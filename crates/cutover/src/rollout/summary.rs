@@ -130,20 +130,8 @@ impl Summary {
                 }
                 return true;
             }
-            EventKind::StageEntered { .. }
-            | EventKind::StageReached { .. }
-            | EventKind::Instance { .. }
-            | EventKind::Routed { .. }
-            | EventKind::Judged { .. }
-            | EventKind::HookStarted { .. }
-            | EventKind::HookEnded { .. }
-            | EventKind::Waiting { .. }
-            | EventKind::Approved { .. }
-            | EventKind::Paused { .. }
-            | EventKind::Resumed { .. }
-            | EventKind::AbortRequested { .. }
-            | EventKind::Down { .. }
-            | EventKind::Warning { .. } => {}
+            // What happens on the way is no part of how it ended.
+            _ => {}
         }
         false
     }

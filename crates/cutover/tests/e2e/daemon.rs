@@ -1,11 +1,22 @@
 //! The daemon: started, found, stopped, reached.
 
+use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
 
-use crate::harness::{World, request, wait_until};
+use crate::harness::{PROGRAM, Ran, World, request, wait_until};
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
 
 #[test]
 fn starting_and_stopping_twice_is_no_error() {
@@ -18,7 +29,7 @@ fn starting_and_stopping_twice_is_no_error() {
     let json = world.run("daemon status --json").expect_ok().json();
     assert_eq!((&json["running"], &json["daemon"]["protocol"]), (&true.into(), &1.into()));
     world.run("daemon stop").expect_ok().says(&format!("stopped the daemon (pid {pid})"));
-    assert!(!std::path::Path::new(&format!("/proc/{pid}/exe")).exists());
+    assert!(!Path::new(&format!("/proc/{pid}/exe")).exists());
     world.run("daemon stop").expect_ok().says("no daemon runs");
 }
 
@@ -27,10 +38,8 @@ fn the_first_command_that_needs_it_starts_it_from_a_copy_of_its_own() {
     let world = World::new();
     world.run("status").expect_ok().says("no app is deployed");
     let pid = world.daemon_pid().expect("it runs");
-    let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap();
+    let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap();
     assert!(program.starts_with(world.state().join("bin")), "{}", program.display());
-    let mode =
-        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&world.state()), 0o700);
     assert_eq!(mode(&world.socket()), 0o600);
     assert_eq!(mode(&program), 0o700);
@@ -44,7 +53,7 @@ fn many_first_commands_at_once_start_one_daemon() {
         command.wait().expect_ok();
     }
     let is_daemon = |pid: &u32| {
-        std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
+        fs::read_to_string(format!("/proc/{pid}/cmdline"))
             .is_ok_and(|text| text.contains("daemon\0run"))
     };
     wait_until("one daemon is left", || {
@@ -130,8 +139,8 @@ fn requests_that_are_too_large_or_no_json_are_refused() {
 #[test]
 fn a_daemon_of_another_protocol_is_named_with_the_way_out() {
     let world = World::new();
-    std::fs::create_dir(world.state()).unwrap();
-    std::fs::set_permissions(world.state(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    fs::create_dir(world.state()).unwrap();
+    chmod(&world.state(), 0o700);
     let listener = UnixListener::bind(world.socket()).unwrap();
     let serving = std::thread::spawn(move || {
         loop {
@@ -154,11 +163,120 @@ fn a_daemon_of_another_protocol_is_named_with_the_way_out() {
 }
 
 #[test]
-fn a_state_folder_others_can_write_is_refused() {
+fn an_open_state_folder_is_closed_and_one_of_others_refused() {
     let world = World::new();
-    std::fs::create_dir(world.state()).unwrap();
-    std::fs::set_permissions(world.state(), std::fs::Permissions::from_mode(0o777)).unwrap();
-    world.run("status").expect_code(4).complains("can be written by other users");
+    fs::create_dir(world.state()).unwrap();
+    let log = world.state().join("daemon.log");
+    chmod(&world.state(), 0o777);
+    world.run("status").expect_ok();
+    assert_eq!(mode(&world.state()), 0o700);
+    world.kill_daemon();
+    chmod(&log, 0o644);
+    world.run("status").expect_ok();
+    assert_eq!(mode(&log), 0o600);
+
+    let world = World::new();
+    fs::create_dir_all(world.state().join("photos")).unwrap();
+    chmod(&world.state(), 0o755);
+    world.run("status").expect_code(4).complains("is open to other users");
+    assert_eq!(mode(&world.state()), 0o755);
+}
+
+#[test]
+fn through_a_symlink_the_running_program_stays_and_everything_ends() {
+    let world = World::new();
+    fs::create_dir(world.state()).unwrap();
+    let link = world.state().with_file_name("link");
+    std::os::unix::fs::symlink(world.state(), &link).unwrap();
+    let run = |line: &str| {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let output = world.command(&arguments).env("CUTOVER_STATE", &link).output().unwrap();
+        Ran::of(line, &output)
+    };
+    run("status").expect_ok();
+    for copy in fs::read_dir(world.state().join("bin")).unwrap() {
+        let long_ago = SystemTime::now() - Duration::from_secs(3600);
+        File::open(copy.unwrap().path()).unwrap().set_modified(long_ago).unwrap();
+    }
+    // This daemon is the one that sees an old copy, and runs from it.
+    world.kill_daemon();
+    let program = fs::read_dir(world.state().join("bin")).unwrap().next().unwrap().unwrap().path();
+    let mut running = Command::new(&program)
+        .args(["daemon", "run"])
+        .env("CUTOVER_STATE", &link)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("it answers", || world.daemon_pid().is_some());
+    assert!(program.exists());
+    world.spec().n(1).write();
+    run("deploy v1").expect_ok();
+    run("down --all --yes").expect_ok();
+    running.wait().unwrap();
+    assert_eq!(world.processes(), Vec::<u32>::new());
+}
+
+/// As after a rebuild or an upgrade between the start of a command and its first look at itself.
+#[test]
+fn a_program_whose_file_is_gone_still_starts_the_daemon() {
+    let world = World::new();
+    let path = world.app().join("tool");
+    fs::copy(PROGRAM, &path).unwrap();
+    let tool = File::open(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    let tool = format!("/proc/{}/fd/{}", std::process::id(), tool.as_raw_fd());
+    let mut running = Command::new(tool)
+        .args(["daemon", "run"])
+        .env("CUTOVER_STATE", world.state())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("it answers", || world.daemon_pid().is_some());
+    world.spec().n(1).write();
+    world.deploy("v1").expect_ok();
+    world.run("down --all --yes").expect_ok();
+    running.wait().unwrap();
+}
+
+#[test]
+fn inside_an_instance_a_daemon_is_used_and_not_started() {
+    let world = World::new();
+    let inside = |line: &str| {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let mut command = world.command(&arguments);
+        Ran::of(line, &command.env("CUTOVER_INSTANCE_FOLDER", "/x").output().unwrap())
+    };
+    for line in ["status", "daemon start", "daemon run"] {
+        inside(line).expect_code(10).complains("would end with it").complains("start it outside");
+    }
+    assert_eq!(world.processes(), Vec::<u32>::new());
+    world.run("daemon start").expect_ok();
+    inside("status").expect_ok();
+}
+
+#[test]
+fn a_daemon_that_is_stopped_is_named_with_the_way_out() {
+    let world = World::new();
+    world.spec().write();
+    world.run("daemon start").expect_ok();
+    let pid = world.signal_daemon("STOP");
+    let ran = world.deploy("v1 --wait").expect_code(10);
+    ran.complains("does not answer").complains(&format!("kill -CONT {pid}"));
+}
+
+#[test]
+fn a_spec_that_makes_no_sense_is_refused_whoever_sends_it() {
+    let world = World::new();
+    world.run("daemon start").expect_ok();
+    let body = serde_json::json!({
+        "subject": "shop", "version": "v1", "base": "/tmp", "passed": {}, "conflict": "refuse",
+        "spec": {"app": "shop", "instances": 0, "release": {"command": ["true"]}},
+    });
+    for path in ["/v1/deploy", "/v1/plan"] {
+        let answer = request(&world.socket(), "POST", path, &body.to_string()).unwrap();
+        assert_eq!((answer.status, &answer.json()["kind"]), (422, &"spec".into()), "{answer:?}");
+        assert!(answer.body.contains("from 1 to 1000"), "{answer:?}");
+    }
 }
 
 /// The proxy keeper is the hidden subcommand of the same binary: it serves before any app is there,

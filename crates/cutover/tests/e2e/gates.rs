@@ -287,3 +287,49 @@ fn the_same_version_with_another_spec_is_told_apart() {
     wait_until("there are three", || status(&world)["instances"].as_array().unwrap().len() == 3);
     world.run("rollback").expect_ok().says("v1 is live (was v1 (2))");
 }
+
+#[test]
+fn patterns_that_do_not_run_yet_can_be_planned_and_are_refused() {
+    let world = World::new();
+    world.spec().more("patterns: { feature-flag: { flag: new } }").write();
+    world.deploy("v1").expect_ok();
+    for pattern in ["shadow", "ab-testing", "feature-flag"] {
+        world.run(&format!("plan v2 --pattern {pattern}")).expect_ok().says(pattern);
+        world
+            .deploy(&format!("v2 --pattern {pattern}"))
+            .expect_code(2)
+            .complains("not in this build");
+    }
+    assert_eq!(served(&world), "v1");
+}
+
+#[test]
+fn a_release_that_is_turned_back_takes_its_size_along() {
+    let world = World::new();
+    world.spec().n(2).write();
+    world.deploy("v1").expect_ok();
+    world.spec().n(3).env("CUTOVER_DEMO_HEALTH_STATUS", "500").write();
+    world.deploy("v2").expect_code(5);
+    wait_until("two are left", || status(&world)["instances"].as_array().unwrap().len() == 2);
+    assert_eq!(status(&world)["n"], 2);
+    world.run("scale 1").expect_ok();
+    world.spec().n(2).write();
+    world.deploy("v3").expect_ok();
+    assert_eq!(status(&world)["n"], 1, "a scale lasts until the spec's value changes");
+}
+
+#[test]
+fn promoting_early_overrules_nothing() {
+    let world = with_hooks("{ after-ready: [{ run: [./smoke.sh] }] }");
+    script(&world, "smoke.sh", "#!/bin/sh\nuntil [ -f go ]; do sleep 0.05; done\nexit 1\n");
+    let deploy =
+        world.start("deploy v2 --pattern blue-green --set patterns.blue-green.approve=true");
+    wait_until("the hook runs", || {
+        world.run("events --output ndjson").stdout.contains("hook-started")
+    });
+    // The stage is reached, so an approval is taken; the hook still decides.
+    world.run("promote");
+    crate::harness::write(&world.app().join("go"), "");
+    deploy.wait().expect_code(5).complains("smoke.sh");
+    assert_eq!(served(&world), "v1");
+}

@@ -111,10 +111,15 @@ impl World {
         answer.json()["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok())
     }
 
+    /// Sends the daemon a signal; gives its pid.
+    pub(crate) fn signal_daemon(&self, name: &str) -> u32 {
+        let pid = self.daemon_pid().expect("a daemon runs");
+        left::signal(pid, name);
+        pid
+    }
     /// Kills the daemon as a crash would.
     pub(crate) fn kill_daemon(&self) {
-        let pid = self.daemon_pid().expect("a daemon runs");
-        left::signal(pid, "KILL");
+        let pid = self.signal_daemon("KILL");
         wait_until("the daemon is gone", || !Path::new(&format!("/proc/{pid}")).exists());
     }
 
