@@ -1,4 +1,7 @@
-//! Files that survive a crash: one atomic writer, and locks that die with their process.
+//! Files that survive a crash: one atomic writer, locks that die with their process, and programs
+//! that start although their file is gone.
+
+mod program;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -6,6 +9,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
+
+pub use program::Program;
 
 /// A file operation that failed, with the path it failed on.
 #[derive(Debug, thiserror::Error)]

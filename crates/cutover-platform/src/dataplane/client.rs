@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::listening;
-use crate::local::Program;
+use cutover_files::Program;
 
 /// How long a proxy may take to come up.
 const COME_UP: Duration = Duration::from_secs(5);
@@ -47,7 +47,7 @@ impl ProxyClient {
     pub fn new(control_socket: PathBuf, program: PathBuf, state: PathBuf) -> ProxyClient {
         ProxyClient {
             connection: Connection::to(control_socket),
-            program: Program::open(program),
+            program: Program::open(&program),
             state,
             start: tokio::sync::Mutex::new(()),
             keepers: Mutex::new(JoinSet::new()),
@@ -88,7 +88,7 @@ impl ProxyClient {
             .create(true)
             .mode(0o600)
             .open(folder.join("keeper.log"))?;
-        let mut keeper = self.program.spawn(|command| {
+        let with = |command: &mut std::process::Command| {
             command
                 .arg("proxy-keeper")
                 .env("CUTOVER_STATE", &self.state)
@@ -99,7 +99,9 @@ impl ProxyClient {
                 .stdout(log.try_clone()?)
                 .stderr(log.try_clone()?);
             Ok(())
-        })?;
+        };
+        let spawn = |command| tokio::process::Command::from(command).spawn();
+        let mut keeper = self.program.spawn(with, spawn)?;
         let mut keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
         while keepers.try_join_next().is_some() {}
         keepers.spawn(async move {

@@ -28,11 +28,9 @@ mod platform;
 mod ports;
 mod preflight;
 mod processes;
-mod program;
 mod secrets;
 
 pub(crate) use files::MARK;
 pub use keeper::{KeepError, keep};
 pub(crate) use logs::printable;
 pub use platform::LocalPlatform;
-pub(crate) use program::Program;

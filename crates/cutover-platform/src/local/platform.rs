@@ -15,8 +15,8 @@ use super::boottime::{Moment, Timeline};
 use super::instance::{Board, Entry, Life, Status, World};
 use super::paths::{self, Folder};
 use super::ports::Ports;
-use super::program::Program;
 use super::{logs, preflight};
+use cutover_files::Program;
 
 /// Instances as processes of this machine, each under its keeper.
 ///
@@ -48,7 +48,7 @@ impl LocalPlatform {
         let state =
             state.canonicalize().map_err(|error| failed("find the folder", &state, error))?;
         let program = std::path::absolute(&program)
-            .map(Program::open)
+            .map(|program| Program::open(&program))
             .map_err(|error| failed("find the program", &program, error))?;
         Ok(LocalPlatform {
             world: Arc::new(World { ports: Ports::open(&state), state, program }),

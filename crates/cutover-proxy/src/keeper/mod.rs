@@ -5,7 +5,6 @@
 
 mod listeners;
 mod process;
-mod program;
 pub(crate) mod protocol;
 mod service;
 
@@ -24,8 +23,8 @@ use rustix::process::Signal;
 
 use crate::Folders;
 use crate::log::Log;
+use cutover_files::Program;
 use process::{Proxy, Waited};
-use program::Program;
 use service::Desk;
 
 /// A proxy that lived shorter than this has a reason to die, and is started again more slowly.

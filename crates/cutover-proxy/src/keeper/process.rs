@@ -5,15 +5,15 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use cutover_files::Lock;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::program::Program;
 use crate::Folders;
+use cutover_files::Program;
 
 /// How often an adopted proxy is looked at until it has said which process it is.
 const LOOK: Duration = Duration::from_millis(50);
@@ -51,11 +51,12 @@ impl Proxy {
             let _ = fs::rename(&log, log.with_extension("1"));
         }
         let log = OpenOptions::new().append(true).create(true).mode(0o600).open(&log)?;
-        let child = program.spawn(|command| {
+        let with = |command: &mut Command| {
             command.args(args).stdin(Stdio::null());
             command.stdout(log.try_clone()?).stderr(log.try_clone()?);
             Ok(())
-        })?;
+        };
+        let child = program.spawn(with, |mut command| command.spawn())?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pidfd = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())).transpose()?;
         Ok(Proxy { pidfd, child: Some(child) })

@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use cutover_core::id::Subject;
 use cutover_core::release::Release;
-use cutover_files::FileError;
+use cutover_files::{FileError, Program};
 use tokio::io::AsyncReadExt;
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 
 use super::super::command;
 use super::super::files::{self, SCHEMA, Start};
 use super::super::paths::Folder;
 use super::super::ports::{PortError, Ports};
-use super::super::program::Program;
 use super::super::secrets::{self, SecretError};
 
 /// A log larger than this is rotated.
@@ -106,7 +105,7 @@ pub(super) async fn spawn(world: &World, folder: &Folder) -> Result<Started, Sta
         .mode(0o600)
         .open(folder.keeper_log())
         .map_err(failed)?;
-    let started = world.program.spawn(|command| {
+    let with = |command: &mut std::process::Command| {
         command
             .arg("keeper")
             .arg(folder.name())
@@ -118,7 +117,8 @@ pub(super) async fn spawn(world: &World, folder: &Folder) -> Result<Started, Sta
             .stdout(Stdio::piped())
             .stderr(log.try_clone()?);
         Ok(())
-    });
+    };
+    let started = world.program.spawn(with, |command| Command::from(command).spawn());
     let mut keeper = started.map_err(failed)?;
     let mut said = [0];
     let runs = match keeper.stdout.take() {

@@ -1,21 +1,24 @@
-//! The proxy's program, held open: it starts also when its file is gone.
+//! A program held open: it starts also when its file is gone.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Command;
 
 /// A program that was there when it was opened.
-pub(super) struct Program {
+#[derive(Debug)]
+pub struct Program {
     path: PathBuf,
     /// `None` if it could not be opened: then there is only the path.
     file: Option<File>,
 }
 
 impl Program {
-    pub(super) fn open(path: &Path) -> Program {
+    /// Opens it; where that fails there is only the path.
+    #[must_use]
+    pub fn open(path: &Path) -> Program {
         let own = || std::env::current_exe().is_ok_and(|own| own == path);
         let file = match File::open(path) {
             // We were started from a file that is gone already.
@@ -25,17 +28,27 @@ impl Program {
         Program { path: path.to_owned(), file }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Where it was.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Starts it as `with` says: by its path, and where that fails by what was opened.
-    pub(super) fn spawn(&self, with: impl Fn(&mut Command) -> io::Result<()>) -> io::Result<Child> {
-        let spawn = |mut command: Command| {
+    /// Makes a command of it, as `with` says, and starts that by `spawn`: by its path, and where
+    /// that fails by what was opened.
+    ///
+    /// # Errors
+    /// Those of `with`, and of the start by its path.
+    pub fn spawn<T>(
+        &self,
+        with: impl Fn(&mut Command) -> io::Result<()>,
+        spawn: impl Fn(Command) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let start = |mut command: Command| {
             with(&mut command)?;
-            command.spawn()
+            spawn(command)
         };
-        spawn(Command::new(&self.path)).or_else(|by_path| {
+        start(Command::new(&self.path)).or_else(|by_path| {
             let Some(file) = &self.file else {
                 return Err(by_path);
             };
@@ -43,7 +56,7 @@ impl Program {
             // this one when the program begins.
             let mut command = Command::new(format!("/proc/self/fd/{}", file.as_raw_fd()));
             command.arg0(&self.path);
-            spawn(command).map_err(|_| by_path)
+            start(command).map_err(|_| by_path)
         })
     }
 }
@@ -51,7 +64,7 @@ impl Program {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::process::Stdio;
+    use std::process::{Child, Stdio};
 
     use super::*;
 
@@ -62,10 +75,11 @@ mod tests {
         fs::copy("/bin/echo", &path).unwrap();
         let program = Program::open(&path);
         let say = || {
-            let child = program.spawn(|command| {
+            let with = |command: &mut Command| {
                 command.arg("here").stdout(Stdio::piped());
                 Ok(())
-            });
+            };
+            let child = program.spawn(with, |mut command| command.spawn());
             child.and_then(Child::wait_with_output).map(|output| output.stdout)
         };
         assert_eq!(say().unwrap(), b"here\n");
@@ -74,6 +88,9 @@ mod tests {
         fs::copy("/bin/true", &path).unwrap();
         assert_eq!(say().unwrap(), b"");
         let never = Program::open(&folder.path().join("never"));
-        assert_eq!(never.spawn(|_| Ok(())).err().unwrap().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            never.spawn(|_| Ok(()), |mut command| command.spawn()).err().unwrap().kind(),
+            io::ErrorKind::NotFound
+        );
     }
 }
