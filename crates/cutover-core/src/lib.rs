@@ -6,7 +6,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`spec`] | `cutover.yaml` |
-//! | [`plan`] | stages, routes, gates, budgets |
+//! | [`plan`], [`route`] | stages, routes, gates, budgets |
 //! | [`patterns`] | one file for each way to go from one release to the next |
 //! | [`record`], [`app`] | the journal's entries, and the state they fold into |
 //! | [`observed`] | what is seen of the world, and what is wanted of it |
@@ -31,6 +31,7 @@ pub mod print;
 pub mod progress;
 pub mod record;
 pub mod release;
+pub mod route;
 pub mod sequencer;
 pub mod spec;
 pub mod table;
