@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -113,9 +114,21 @@ fn above() -> Result<Option<PathBuf>, Failure> {
 
 fn source(path: &Path) -> Result<Option<Source>, Failure> {
     let name = path.display().to_string();
+    refuse_unsafe(path)?;
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(Source { name, text })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::new(exit::SPEC, format!("cannot read {name}")).because(&error)),
     }
+}
+
+/// As root, a spec that others may write would be their way to run anything.
+fn refuse_unsafe(path: &Path) -> Result<(), Failure> {
+    let root = rustix::process::geteuid().is_root();
+    let open = fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o002 != 0);
+    if !root || !open {
+        return Ok(());
+    }
+    let message = format!("{} can be written by everybody and is not used as root", path.display());
+    Err(Failure::new(exit::PREFLIGHT, message).help(format!("chmod o-w {}", path.display())))
 }

@@ -91,3 +91,19 @@ fn text_that_is_piped_has_no_escape_codes() {
     let ran = world.run("promote --app shop").expect_code(2);
     assert!(!ran.stderr.contains('\x1b'), "{ran}");
 }
+
+#[test]
+fn as_root_a_spec_that_everybody_can_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root refuses such a spec; run the tests as root to switch it on");
+        return;
+    }
+    let world = World::new();
+    world.spec().write();
+    let spec = world.app().join("cutover.yaml");
+    std::fs::set_permissions(&spec, std::fs::Permissions::from_mode(0o666)).unwrap();
+    world.run("validate").expect_code(4).complains("can be written by everybody");
+    std::fs::set_permissions(&spec, std::fs::Permissions::from_mode(0o664)).unwrap();
+    world.run("validate").expect_ok();
+}
