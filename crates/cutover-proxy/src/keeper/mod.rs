@@ -114,7 +114,7 @@ fn supervise(
         }
         match proxy.wait(folders, Some(signals.as_fd()), None)? {
             Waited::TimedOut => continue,
-            Waited::Signalled => return stop(folders, &mut proxy),
+            Waited::Signalled => return stop(folders, desk, &mut proxy),
             Waited::Exited => {}
         }
         if started.elapsed() >= SHORT_LIFE {
@@ -140,10 +140,18 @@ fn supervise(
     }
 }
 
-fn stop(folders: &Folders, proxy: &mut Proxy) -> Result<(), KeepError> {
-    proxy.signal(Signal::TERM);
+fn stop(folders: &Folders, desk: &Desk, proxy: &mut Proxy) -> Result<(), KeepError> {
     let end = Instant::now() + GRACE;
+    let mut told = false;
     loop {
+        // An adopted proxy may say only now which process it is.
+        if let Some(pid) = desk.watcher() {
+            proxy.is_process(pid);
+        }
+        if !told && proxy.is_known() {
+            proxy.signal(Signal::TERM);
+            told = true;
+        }
         let left = end.saturating_duration_since(Instant::now());
         match proxy.wait(folders, None, Some(left))? {
             Waited::Exited => return Ok(()),

@@ -74,6 +74,11 @@ impl Proxy {
         }
     }
 
+    /// Is it known which process it is?
+    pub(super) fn is_known(&self) -> bool {
+        self.pidfd.is_some()
+    }
+
     /// Waits for its exit, a signal, or the end of `limit`.
     pub(super) fn wait(
         &mut self,
