@@ -220,6 +220,8 @@ fn survives(pattern: &str, victim: &str, name: &str) {
     });
     let pids: Vec<u32> = world.processes().into_iter().filter(|pid| is(*pid, victim)).collect();
     assert!(!pids.is_empty(), "there is a {name}");
+    // Of the instances one loses its keeper.
+    let pids = if victim == " keeper " { pids.into_iter().take(1).collect() } else { pids };
     for pid in pids {
         Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
     }
@@ -246,6 +248,10 @@ fn survives(pattern: &str, victim: &str, name: &str) {
         // What was inside the proxy is lost with it; later requests queue and are served.
         let most = (rate() * 0.5) as u64 + 40;
         assert!(load.failed.total <= most, "{what}");
+    } else if victim == " keeper " {
+        // The instance is off the route at once and ended two seconds later: a slow request that
+        // began just before may still be inside.
+        assert!(load.failed.total <= 3, "{what}\n{load:?}");
     } else {
         assert_eq!(load.failed.total, 0, "{what}\n{load:?}");
     }
@@ -277,6 +283,13 @@ fn a_killed_proxy_comes_back_at_once() {
 fn a_killed_proxy_keeper_is_replaced() {
     for pattern in ["rolling", "canary"] {
         survives(pattern, " proxy-keeper", "proxy keeper");
+    }
+}
+
+#[test]
+fn an_instance_may_lose_its_keeper_in_the_middle() {
+    for pattern in ["rolling", "blue-green", "canary", "big-bang"] {
+        survives(pattern, " keeper ", "keeper of an instance");
     }
 }
 
