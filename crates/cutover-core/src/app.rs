@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::plan::{Budget, Downtime, Patience, Plan, Rest, Size, Standby};
-use crate::record::{Outcome, Record, Verdict, Why};
-use crate::units::{At, Count, Share};
+use crate::record::{Freeze, Keep, Outcome, Record, Verdict, Why};
+use crate::units::{At, Count};
 
 /// Where a hook is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +57,22 @@ pub struct Forward {
     pub approved: bool,
     /// ... when the rollout held, and so knew what was wrong.
     pub overruled: bool,
+    /// A person ended the experiment.
+    pub concluded: bool,
 }
 
 impl Forward {
     fn enter(stage: usize, at: At) -> Forward {
-        let (reached, holding, verdict) = (None, None, None);
-        Forward { stage, entered: at, reached, holding, verdict, approved: false, overruled: false }
+        Forward {
+            stage,
+            entered: at,
+            reached: None,
+            holding: None,
+            verdict: None,
+            approved: false,
+            overruled: false,
+            concluded: false,
+        }
     }
 }
 
@@ -85,6 +95,8 @@ pub struct Rollout {
     pub abort: bool,
     /// ... even if nobody serves then.
     pub force: bool,
+    /// A person confirmed that the new release is good.
+    pub confirmed: bool,
     /// The hooks that were started, by (stage, hook).
     pub hooks: BTreeMap<(usize, u32), HookState>,
 }
@@ -113,6 +125,8 @@ pub struct App {
     pub rest: Option<Rest>,
     /// The last rollout, live or over.
     pub rollout: Option<Rollout>,
+    /// New releases are refused.
+    pub frozen: Option<Freeze>,
 }
 
 /// The budget outside of rollouts: instances come back in place, scaling may go one above n.
@@ -126,7 +140,7 @@ pub struct Illegal(pub &'static str);
 
 impl Default for App {
     fn default() -> App {
-        App { n: 1, spec_n: 0, epoch: 0, rest: None, rollout: None }
+        App { n: 1, spec_n: 0, epoch: 0, rest: None, rollout: None, frozen: None }
     }
 }
 
@@ -155,10 +169,14 @@ impl App {
             Record::Scaled { n, by_spec } => self.scale(*n, *by_spec),
             Record::Down => self.go_down()?,
             Record::Begun(plan) => self.begin(at, plan)?,
+            Record::Frozen(freeze) => self.frozen = Some(freeze.clone()),
+            Record::Unfrozen => self.frozen = None,
             Record::Reached { .. }
             | Record::Passed { .. }
             | Record::Judged { .. }
             | Record::Approved { .. }
+            | Record::Concluded { .. }
+            | Record::Confirmed
             | Record::HookStarted { .. }
             | Record::HookEnded { .. }
             | Record::Paused
@@ -203,17 +221,14 @@ impl App {
         if plan.stages.is_empty() {
             return Err(Illegal("a plan without stages"));
         }
-        let mut plan = plan.clone();
+        if !plan.back && self.frozen.as_ref().is_some_and(|freeze| freeze.holds(at)) {
+            return Err(Illegal("a new release while the app is frozen"));
+        }
         let superseded = self.live();
         let sizes_before = superseded.map(|old| old.sizes_before).unwrap_or((self.n, self.spec_n));
-        // The flag of the rollout superseded by this one may still be on.
-        let unaware = superseded.map(|old| old.plan.unaware.clone()).unwrap_or_default();
-        plan.unaware.extend(unaware);
-        plan.unaware.sort();
-        plan.unaware.dedup();
         (self.n, self.spec_n) = (plan.n, plan.spec_n);
         self.rollout = Some(Rollout {
-            plan,
+            plan: plan.clone(),
             begun: at,
             sizes_before,
             resumed: None,
@@ -221,6 +236,7 @@ impl App {
             paused: None,
             abort: false,
             force: false,
+            confirmed: false,
             hooks: BTreeMap::new(),
         });
         Ok(())
@@ -237,6 +253,7 @@ impl App {
                 rollout.force |= force;
             }
             Record::Paused => rollout.paused = Some(at),
+            Record::Confirmed => rollout.confirmed = true,
             Record::Resumed => {
                 rollout.paused = None;
                 rollout.resumed = Some(at);
@@ -260,11 +277,14 @@ impl App {
             | Record::Passed { .. }
             | Record::Judged { .. }
             | Record::Approved { .. }
+            | Record::Concluded { .. }
             | Record::HookStarted { .. }
             | Record::Holding { .. } => return self.go_forward(at, record),
             Record::EngineStarted { .. }
             | Record::Begun(_)
             | Record::Scaled { .. }
+            | Record::Frozen(_)
+            | Record::Unfrozen
             | Record::Down => return Err(Illegal("not of a rollout")),
         }
         Ok(())
@@ -293,6 +313,13 @@ impl App {
                 now.overruled |= now.holding.is_some();
                 now.holding = None;
             }
+            Record::Concluded { stage, keep } if *stage == now.stage && now.reached.is_some() => {
+                now.concluded = true;
+                if *keep == Keep::B && !rollout.plan.winner.is_empty() {
+                    rollout.plan.stages.truncate(stage + 1);
+                    rollout.plan.stages.append(&mut rollout.plan.winner);
+                }
+            }
             Record::HookStarted { stage, hook } if *stage == now.stage => {
                 rollout.hooks.insert((*stage, *hook), HookState::Running { epoch });
             }
@@ -306,16 +333,10 @@ impl App {
 /// What the app rests on once a rollout ended. Only here is rest ever written.
 fn after(plan: &Plan, outcome: Outcome, at: At) -> Option<Rest> {
     if outcome != Outcome::Succeeded || !plan.promotes() {
-        return plan.before;
+        return plan.before.clone();
     }
     let kept = plan.stable().filter(|old| *old != plan.candidate && plan.keep > Duration::ZERO);
     let standby = kept.map(|release| Standby { release, until: at + plan.keep });
-    let flag = plan.stages.last().and_then(|stage| stage.flag);
-    let before = plan.before.map_or(Share::ZERO, |rest| rest.flag);
-    let raised_by = match flag {
-        Some(Share::ZERO) => None,
-        Some(_) => Some(plan.candidate),
-        None => plan.before.and_then(|rest| rest.raised_by),
-    };
-    Some(Rest { live: plan.candidate, standby, flag: flag.unwrap_or(before), raised_by })
+    let flags = plan.stages.last().map(|stage| plan.flags_at(stage)).unwrap_or_default();
+    Some(Rest { live: plan.candidate, standby, flags })
 }

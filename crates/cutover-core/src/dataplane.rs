@@ -19,7 +19,10 @@ use std::net::SocketAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{InstanceId, ReleaseId, Subject};
+use crate::comparison::Copies;
+use crate::id::{FlagKey, InstanceId, ReleaseId, Subject};
+use crate::plan::Sticky;
+use crate::sample::{Latencies, Sample};
 use crate::table::{Generation, Table};
 use crate::units::Span;
 
@@ -59,6 +62,23 @@ pub struct Frontend {
     pub drain_upgraded: Span,
     /// How long ordinary requests to an instance that left the table live on; then they are cut.
     pub drain_requests: Span,
+    /// Which requests are copied, and how answers are compared, while there is a mirror.
+    #[serde(default)]
+    pub mirror: Mirror,
+    /// Who a user is to the flags.
+    #[serde(default)]
+    pub identity: Sticky,
+}
+
+/// Which requests are copied, and how answers are compared.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Mirror {
+    /// Requests with these methods.
+    pub methods: Vec<String>,
+    /// Compare the bodies of the answers by their digest.
+    pub compare_body: bool,
+    /// Requests with a larger body are not copied, in bytes.
+    pub most_body: u32,
 }
 
 /// A new table for one app.
@@ -173,7 +193,7 @@ pub struct Seconds {
 }
 
 /// What ended within one second.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Second {
     /// Its number, increasing by one.
     pub number: u64,
@@ -181,16 +201,32 @@ pub struct Second {
     pub releases: BTreeMap<ReleaseId, Measured>,
     /// Requests that no release got.
     pub none: Counters,
+    /// By flag, for flags that are on for some users and not for all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub flags: BTreeMap<FlagKey, BySide>,
+    /// What became of copies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<Box<Copies>>,
+}
+
+/// Requests of users with a flag on, and of those with it off.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct BySide {
+    /// On.
+    pub on: Sample,
+    /// Off.
+    pub off: Sample,
 }
 
 /// Counts and latencies of one release within one second.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Measured {
     /// Counts per instance.
     pub instances: BTreeMap<InstanceId, Counters>,
-    /// Latency to the end of the answer: (upper bound in microseconds, how many), ascending.
-    /// Buckets are those of a hdrhistogram with two significant digits.
-    pub latency: Vec<(u64, u64)>,
+    /// Latency to the end of the answer. Buckets are those of a hdrhistogram with two significant
+    /// digits.
+    pub latency: Latencies,
 }
 
 /// The data plane will not, or cannot.

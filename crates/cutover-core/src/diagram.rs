@@ -29,7 +29,12 @@ pub fn draw(plan: &Plan, n: Count, from: Option<&ReleaseName>, to: &ReleaseName)
     );
     let start = (from.is_some()).then_some(("-".to_owned(), &before));
     let numbered = plan.stages.iter().enumerate().map(|(k, stage)| ((k + 1).to_string(), stage));
-    for (label, stage) in start.into_iter().chain(numbered) {
+    let first = plan.first_of_winner().unwrap_or_default() + 1;
+    let winner = plan.winner.iter().enumerate().map(|(k, stage)| ((first + k).to_string(), stage));
+    for (k, (label, stage)) in start.into_iter().chain(numbered).chain(winner).enumerate() {
+        if k == plan.stages.len() + usize::from(from.is_some()) {
+            lines.push(format!("        and if {new} is kept, after the experiment:"));
+        }
         let (stable, candidate) = stage.sizes.of(n);
         let stable = if from.is_some() { stable } else { 0 };
         let row = format!(

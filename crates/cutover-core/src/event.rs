@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::comparison::Comparison;
 use crate::dataplane::Counters;
 use crate::id::{InstanceId, ReleaseId, Subject};
 use crate::observed::State;
 use crate::patterns::Pattern;
 use crate::plan::Plan;
-use crate::record::{Outcome, Verdict, Why};
+use crate::record::{Freeze, Keep, Outcome, Verdict, Why};
 use crate::release::ReleaseName;
 use crate::units::{At, Count, Share};
 
@@ -118,6 +119,41 @@ pub enum EventKind {
         stage: usize,
         /// For an approval that the plan asks for (true), or for want of a verdict (false).
         approval: bool,
+    },
+    /// Everybody gets the new release, and a person has to confirm that it is good.
+    Unconfirmed {
+        /// At which stage.
+        stage: usize,
+        /// Until when; then the rollout turns back.
+        until: At,
+    },
+    /// A person confirmed.
+    Confirmed {
+        /// Who.
+        actor: String,
+    },
+    /// A person ended an experiment.
+    Concluded {
+        /// Which side is kept.
+        keep: Keep,
+        /// Who.
+        actor: String,
+        /// The plan from here on.
+        plan: Box<Plan>,
+    },
+    /// What a shadow, an experiment or a flag ramp showed in a stage that is over.
+    Compared {
+        /// Which stage.
+        stage: usize,
+        /// What it showed.
+        comparison: Box<Comparison>,
+    },
+    /// New releases are refused from now on.
+    Frozen(Freeze),
+    /// ... no longer.
+    Unfrozen {
+        /// Who ended it.
+        actor: String,
     },
     /// A person said go.
     Approved {

@@ -7,6 +7,7 @@ use crate::app::{App, Phase, REST_BUDGET};
 use crate::id::ReleaseId;
 use crate::observed::{Observed, State};
 use crate::plan::{Aside, Budget, MatchRule, Plan, Rest, Route, Size, Stage, Sticky};
+use crate::table::Flags;
 use crate::units::{At, Count, Share};
 
 /// The size aimed at for one release.
@@ -51,12 +52,10 @@ pub struct Goal {
     pub route: GoalRoute,
     /// What the candidate gets beside.
     pub aside: Option<(ReleaseId, Aside)>,
-    /// The flag's share.
-    pub flag: Share,
+    /// The flags that shall be on.
+    pub flags: Flags,
     /// The release that gets what is left of traffic and room.
     pub prefer: Option<ReleaseId>,
-    /// Releases that must not serve while the flag may be on.
-    pub unaware: Vec<ReleaseId>,
     /// Releases that must not serve even if nobody else can.
     pub barred: Vec<ReleaseId>,
     /// How far instance counts may leave n.
@@ -87,14 +86,13 @@ impl Goal {
 #[must_use]
 pub fn goal(app: &App, seen: &Observed, now: At) -> Goal {
     let Some(rollout) = &app.rollout else {
-        return at_rest(app.rest, app.n, now);
+        return at_rest(app.rest.as_ref(), app.n, now);
     };
     let plan = &rollout.plan;
     match rollout.phase {
         Phase::Done(_) => Goal {
-            unaware: plan.unaware.clone(),
             barred: if rollout.force { vec![plan.candidate] } else { vec![] },
-            ..at_rest(app.rest, app.n, now)
+            ..at_rest(app.rest.as_ref(), app.n, now)
         },
         Phase::Back { since, .. } => {
             let mut budget = plan.budget;
@@ -108,16 +106,15 @@ pub fn goal(app: &App, seen: &Observed, now: At) -> Goal {
                 }
             }
             Goal {
-                unaware: plan.unaware.clone(),
                 // Even by force not before stable had its time: it may only have to start.
                 barred: if rollout.force && helpless { vec![plan.candidate] } else { vec![] },
                 budget,
-                ..at_rest(plan.before, app.n, now)
+                ..at_rest(plan.before.as_ref(), app.n, now)
             }
         }
         Phase::Forward(forward) => match plan.stages.get(forward.stage) {
             Some(stage) => at_stage(plan, stage, app.n),
-            None => at_rest(plan.before, app.n, now),
+            None => at_rest(plan.before.as_ref(), app.n, now),
         },
     }
 }
@@ -132,15 +129,14 @@ fn helpless_at(plan: &Plan, seen: &Observed, since: At) -> At {
     (progress + plan.patience.ready).min(since + plan.patience.stage)
 }
 
-fn at_rest(rest: Option<Rest>, n: Count, now: At) -> Goal {
+fn at_rest(rest: Option<&Rest>, n: Count, now: At) -> Goal {
     let mut goal = Goal {
         n,
         sizes: vec![],
         route: GoalRoute::Held,
         aside: None,
-        flag: Share::ZERO,
+        flags: Flags::new(),
         prefer: None,
-        unaware: vec![],
         barred: vec![],
         budget: REST_BUDGET,
     };
@@ -156,7 +152,7 @@ fn at_rest(rest: Option<Rest>, n: Count, now: At) -> Goal {
             rules: vec![],
             favoured: rest.live,
         };
-        goal.flag = rest.flag;
+        goal.flags.clone_from(&rest.flags);
         goal.prefer = Some(rest.live);
     }
     goal
@@ -180,15 +176,13 @@ fn at_stage(plan: &Plan, stage: &Stage, n: Count) -> Goal {
         Route::Match { rules, share, sticky } => split(*share, sticky, rules),
     };
     let aside = (stage.aside != Aside::Nothing).then_some((plan.candidate, stage.aside));
-    let flag = stage.flag.or(plan.before.map(|rest| rest.flag)).unwrap_or_default();
     Goal {
         n,
         sizes,
         route,
         aside,
-        flag,
+        flags: plan.flags_at(stage),
         prefer: Some(plan.stable().unwrap_or(plan.candidate)),
-        unaware: plan.unaware.clone(),
         barred: vec![],
         budget: stage.budget.unwrap_or(plan.budget),
     }

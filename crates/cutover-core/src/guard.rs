@@ -1,41 +1,8 @@
 //! The guard: a verdict on absolute bounds, from what the data plane counted.
 
-use std::time::Duration;
-
-use crate::dataplane::Counters;
 use crate::record::Verdict;
+use crate::sample::Sample;
 use crate::spec::Guard;
-
-/// What the candidate's requests were like since the stage was entered.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Sample {
-    /// Counts.
-    pub counts: Counters,
-    /// Latencies: (upper bound in microseconds, how many), in any order.
-    pub latency: Vec<(u64, u64)>,
-}
-
-impl Sample {
-    /// The latency that `share` (0 to 1) of the requests stay under; `None` without any.
-    #[must_use]
-    pub fn quantile(&self, share: f64) -> Option<Duration> {
-        let mut latency = self.latency.clone();
-        latency.sort_unstable();
-        let total: u64 = latency.iter().map(|(_, n)| n).sum();
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "counts of one stage are far below 2^52"
-        )]
-        let rank = ((total as f64) * share).ceil() as u64;
-        let mut seen = 0;
-        latency.iter().find_map(|(upper, n)| {
-            seen += n;
-            (seen >= rank.max(1)).then(|| Duration::from_micros(*upper))
-        })
-    }
-}
 
 /// The guard's verdict, and why in one line.
 ///
@@ -48,7 +15,7 @@ pub fn judge(guard: &Guard, sample: &Sample) -> (Verdict, String) {
         let text = format!("{requests} of {needed} requests needed");
         return (Verdict::Inconclusive, text);
     }
-    let bad = sample.counts.errors + sample.counts.failed + sample.counts.lost;
+    let bad = sample.bad();
     let bad_permille_of_limit = u128::from(bad) * 1000;
     let limit = u128::from(requests) * u128::from(guard.errors.permille());
     let share = percent(bad, requests);
@@ -84,6 +51,7 @@ pub fn percent(part: u64, whole: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataplane::Counters;
     use crate::units::{Share, Span};
 
     fn guard() -> Guard {
@@ -117,13 +85,5 @@ mod tests {
         bad.counts.failed = 1;
         bad.counts.lost = 1;
         assert_eq!(judge(&guard(), &bad).0, Verdict::Fail);
-    }
-
-    #[test]
-    fn the_quantile_is_the_bucket_that_holds_its_rank() {
-        let sample = Sample { latency: vec![(1000, 98), (9000, 2)], ..Sample::default() };
-        assert_eq!(sample.quantile(0.98), Some(Duration::from_micros(1000)));
-        assert_eq!(sample.quantile(0.99), Some(Duration::from_micros(9000)));
-        assert_eq!(Sample::default().quantile(0.99), None);
     }
 }

@@ -104,6 +104,17 @@ checked_name!(
     }
 );
 
+checked_name!(
+    /// The key of a feature flag: a token that is safe in a header, of at most 64 characters.
+    FlagKey,
+    "flag key",
+    "use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'",
+    |text| {
+        let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        (1..=64).contains(&text.len()) && text.chars().all(inner)
+    }
+);
+
 impl Default for Environment {
     fn default() -> Self {
         Self("default".to_owned())

@@ -12,12 +12,14 @@
 //! | [`observed`] | what is seen of the world, and what is wanted of it |
 //! | [`sequencer`] | from goal and observation to the whole desired world |
 //! | [`progress`] | which records come next |
-//! | [`guard`] | the verdict on absolute bounds |
+//! | [`guard`], [`sample`] | the verdict on absolute bounds, and what it looks at |
+//! | [`comparison`] | what two sides of a stage were like |
 //! | [`table`], [`dataplane`] | what the proxy is told, and what it tells |
 //! | [`event`] | what clients are told |
 //! | [`diagram`], [`print`](mod@print) | plans as text |
 
 pub mod app;
+pub mod comparison;
 pub mod dataplane;
 pub mod diagram;
 pub mod event;
@@ -32,6 +34,7 @@ pub mod progress;
 pub mod record;
 pub mod release;
 pub mod route;
+pub mod sample;
 pub mod sequencer;
 pub mod spec;
 pub mod table;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::InstanceId;
 use crate::table::{Generation, Table};
-use crate::units::{At, Share};
+use crate::units::At;
 
 /// Where an instance is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -54,10 +54,6 @@ pub struct Observed {
     pub in_force: (Generation, Table),
     /// Tables sent and not yet known to be in force, oldest first.
     pub pending: Vec<(Generation, Table)>,
-    /// The flag's share in force.
-    pub flag: Share,
-    /// The highest flag share that may still come into force.
-    pub flag_pending: Option<Share>,
 }
 
 impl Observed {
@@ -69,7 +65,7 @@ impl Observed {
     /// Is nothing on its way?
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.pending.is_empty() && self.flag_pending.is_none()
+        self.pending.is_empty()
     }
     /// Could a request still reach this instance by any table?
     #[must_use]
@@ -85,6 +81,4 @@ pub struct Desired {
     pub instances: BTreeSet<InstanceId>,
     /// The table to be in force; equal to the newest one if nothing changes.
     pub table: (Generation, Table),
-    /// The flag's share.
-    pub flag: Share,
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::ReleaseId;
+use crate::id::{FlagKey, ReleaseId};
 use crate::patterns::Pattern;
 pub use crate::route::{Aside, MatchRule, Route, Sticky};
 use crate::spec::Guard;
+use crate::table::{Flags, Raised};
 use crate::units::{At, Count, Share};
 
 /// How many instances a stage wants, always as a function of the target n, so that scaling in the
@@ -139,6 +140,18 @@ pub enum Gate {
     },
     /// A person says go (`cutover promote`).
     Approval,
+    /// An experiment: a person concludes it (`cutover experiment conclude`), or this long.
+    Conclude(
+        #[schemars(with = "u64")]
+        #[serde(with = "millis")]
+        Duration,
+    ),
+    /// A person confirms (`cutover confirm`) within this time; else the rollout turns back.
+    Confirm(
+        #[schemars(with = "u64")]
+        #[serde(with = "millis")]
+        Duration,
+    ),
     /// The hooks `after-ready` have all succeeded.
     Hooks,
 }
@@ -153,7 +166,7 @@ pub struct Stage {
     /// What goes to the candidate beside.
     #[serde(default)]
     pub aside: Aside,
-    /// The flag's share; `None` leaves it as rest has it.
+    /// The share of the plan's flag; `None` leaves the flag as rest has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flag: Option<Share>,
     /// What must hold before the next stage, in this order.
@@ -173,17 +186,23 @@ impl Stage {
 }
 
 /// What the app is when nothing is going on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rest {
     /// The release that serves.
     pub live: ReleaseId,
     /// A release kept warm until a time, for an instant way back.
     pub standby: Option<Standby>,
-    /// The flag's share.
-    pub flag: Share,
-    /// The release whose rollout raised the flag; earlier ones do not know it.
-    #[serde(default)]
-    pub raised_by: Option<ReleaseId>,
+    /// The flags that are on.
+    #[serde(default, skip_serializing_if = "Flags::is_empty")]
+    pub flags: Flags,
+}
+
+impl Rest {
+    /// A live release, and nothing else.
+    #[must_use]
+    pub fn of(live: ReleaseId) -> Rest {
+        Rest { live, standby: None, flags: Flags::new() }
+    }
 }
 
 /// A release kept warm.
@@ -272,16 +291,52 @@ pub struct Plan {
     /// How many `after-ready` hooks there are.
     #[serde(default)]
     pub hooks: u32,
-    /// Releases that must not serve while the flag may be on.
+    /// The flag that its stages raise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flag: Option<FlagKey>,
+    /// The stages that follow an experiment whose candidate is kept, instead of those that follow
+    /// otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unaware: Vec<ReleaseId>,
+    pub winner: Vec<Stage>,
+    /// Why it was begun, in the words of whoever did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 impl Plan {
     /// The release that is live when turning back is done.
     #[must_use]
     pub fn stable(&self) -> Option<ReleaseId> {
-        self.before.map(|rest| rest.live)
+        self.before.as_ref().map(|rest| rest.live)
+    }
+    /// The flags while `stage` is aimed at: those of rest that the candidate knows, and its own.
+    #[must_use]
+    pub fn flags_at(&self, stage: &Stage) -> Flags {
+        let before = self.before.iter().flat_map(|rest| &rest.flags);
+        let known = before.filter(|(_, raised)| raised.by <= self.candidate);
+        let mut flags: Flags = known.map(|(key, raised)| (key.clone(), *raised)).collect();
+        if let (Some(key), Some(share)) = (&self.flag, stage.flag) {
+            let by = flags.remove(key).map_or(self.candidate, |raised| raised.by);
+            if share > Share::ZERO {
+                flags.insert(key.clone(), Raised { share, by });
+            }
+        }
+        flags
+    }
+    /// Which stage the first of [`Plan::winner`] would be; `None` without an experiment that is
+    /// still open.
+    #[must_use]
+    pub fn first_of_winner(&self) -> Option<usize> {
+        let experiment = |stage: &Stage| stage.gates.iter().any(|g| matches!(g, Gate::Conclude(_)));
+        let place = self.stages.iter().position(experiment)?;
+        (!self.winner.is_empty()).then_some(place + 1)
+    }
+    /// Asks for a confirmation within this time once the candidate has all traffic: without one
+    /// the rollout turns back by itself.
+    pub fn confirm_within(&mut self, limit: Duration) {
+        if let Some(last) = self.stages.last_mut() {
+            last.gates.push(Gate::Confirm(limit));
+        }
     }
     /// Is the candidate live when the plan ends well? (An experiment or a shadow alone ends with
     /// the old one.)

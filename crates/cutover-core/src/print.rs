@@ -11,27 +11,10 @@ pub fn plan(plan: &Plan, n: Count, from: Option<&ReleaseName>, to: &ReleaseName)
     let bounds = plan.budget.bounds(n);
     let first = if from.is_none() { ", first release" } else { "" };
     let mut lines = vec![format!("{}  {old} -> {to}, {n} instances{first}", plan.pattern)];
-    let cells: Vec<[String; 4]> = plan
-        .stages
-        .iter()
-        .enumerate()
-        .map(|(k, stage)| {
-            let (stable, candidate) = stage.sizes.of(n);
-            let sizes = match from {
-                Some(from) => format!("{from} {stable}, {to} {candidate}"),
-                None => format!("{to} {candidate}"),
-            };
-            [(k + 1).to_string(), sizes, traffic(stage, from, to), gates(stage)]
-        })
-        .collect();
-    let width = |column: usize| {
-        cells.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-    };
-    let widths: Vec<usize> = (0..3).map(|column| width(column).unwrap_or(0)).collect();
-    for [number, sizes, traffic, gates] in &cells {
-        let (a, b, c) = (widths[0], widths[1], widths[2]);
-        let line = format!("  {number:>a$}  {sizes:<b$}  {traffic:<c$}  {gates}");
-        lines.push(line.trim_end().to_owned());
+    lines.extend(rows(&plan.stages, 1, n, from, to));
+    if let Some(first) = plan.first_of_winner() {
+        lines.push(format!("  and if {to} is kept, after the experiment:"));
+        lines.extend(rows(&plan.winner, first + 1, n, from, to));
     }
     let floor = match (from, bounds.floor) {
         (None, _) => String::new(),
@@ -52,6 +35,35 @@ pub fn plan(plan: &Plan, n: Count, from: Option<&ReleaseName>, to: &ReleaseName)
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// Stages in aligned columns, numbered from `first`.
+fn rows(
+    stages: &[Stage],
+    first: usize,
+    n: Count,
+    from: Option<&ReleaseName>,
+    to: &ReleaseName,
+) -> Vec<String> {
+    let row = |(k, stage): (usize, &Stage)| {
+        let (stable, candidate) = stage.sizes.of(n);
+        let sizes = match from {
+            Some(from) => format!("{from} {stable}, {to} {candidate}"),
+            None => format!("{to} {candidate}"),
+        };
+        [(first + k).to_string(), sizes, traffic(stage, from, to), gates(stage)]
+    };
+    let cells: Vec<[String; 4]> = stages.iter().enumerate().map(row).collect();
+    let width = |column: usize| {
+        cells.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..3).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |[number, sizes, traffic, gates]: &[String; 4]| {
+        let (a, b, c) = (widths[0], widths[1], widths[2]);
+        let line = format!("  {number:>a$}  {sizes:<b$}  {traffic:<c$}  {gates}");
+        line.trim_end().to_owned()
+    };
+    cells.iter().map(line).collect()
 }
 
 /// How a stage shares requests, in a few words.
@@ -100,6 +112,8 @@ pub fn gates(stage: &Stage) -> String {
         Gate::Hold(span) => format!("hold {}", Span(*span)),
         Gate::Judge { bake, .. } => format!("judge {}", Span(*bake)),
         Gate::Approval => "approval".to_owned(),
+        Gate::Conclude(span) => format!("conclude within {}", Span(*span)),
+        Gate::Confirm(span) => format!("confirm within {}", Span(*span)),
         Gate::Hooks => "hooks".to_owned(),
     };
     stage.gates.iter().map(text).collect::<Vec<_>>().join(", ")

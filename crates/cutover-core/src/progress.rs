@@ -213,6 +213,13 @@ fn gates(
                 }
                 open &= forward.approved;
             }
+            Gate::Conclude(longest) => open &= forward.concluded || now >= reached + *longest,
+            Gate::Confirm(limit) => {
+                if !rollout.confirmed && now >= reached + *limit {
+                    return Gates::Act(Record::TurnedBack(Why::Unconfirmed));
+                }
+                open &= rollout.confirmed;
+            }
             Gate::Hooks => {
                 for hook in 0..rollout.plan.hooks {
                     match rollout.hooks.get(&(forward.stage, hook)) {
@@ -241,7 +248,7 @@ fn gates(
 fn longest(stage: &Stage, held: Duration) -> Duration {
     let wait = |gate: &Gate| match gate {
         Gate::Ready => Duration::ZERO,
-        Gate::Hold(span) => *span,
+        Gate::Hold(span) | Gate::Conclude(span) | Gate::Confirm(span) => *span,
         Gate::Judge { limit, .. } => *limit + held,
         Gate::Approval => held,
         // Each hook has its own deadline, which ends it.
@@ -287,7 +294,7 @@ fn is_reached(app: &App, candidate: ReleaseId, seen: &Observed, now: At) -> bool
         && sizes
         && route
         && seen.is_settled()
-        && seen.flag == goal.flag
+        && table.flags == goal.flags
         && desired(app, seen, now).table == seen.in_force
 }
 
@@ -295,7 +302,7 @@ fn is_reached(app: &App, candidate: ReleaseId, seen: &Observed, now: At) -> bool
 fn restored(goal: &Goal, seen: &Observed) -> (bool, bool) {
     let listed = seen.instances.keys().all(|id| goal.want(id.release) > 0);
     let table = &seen.in_force.1;
-    let settled = seen.is_settled() && seen.flag == goal.flag;
+    let settled = seen.is_settled() && table.flags == goal.flags;
     let Some(live) = goal.prefer else {
         // A first release is turned back to nothing.
         let shape = listed && settled && table.is_held();

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
-use crate::units::Count;
+use crate::units::{At, Count};
 
 /// Enough evidence for, against, not enough, or none to be had; never a bool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +38,40 @@ pub enum Why {
     Hook,
     /// Nobody answered in time.
     HeldTooLong,
+    /// Nobody confirmed in time.
+    Unconfirmed,
+}
+
+/// The side of an experiment that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// The old release.
+    A,
+    /// The new one.
+    B,
+}
+
+/// Rollouts are refused for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Freeze {
+    /// Why.
+    pub reason: String,
+    /// Who wanted it.
+    pub by: String,
+    /// Since when.
+    pub since: At,
+    /// Until when; `None`: until a person ends it.
+    #[serde(default)]
+    pub until: Option<At>,
+}
+
+impl Freeze {
+    /// Does it hold at this time?
+    #[must_use]
+    pub fn holds(&self, now: At) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
 }
 
 /// How a rollout ended.
@@ -87,6 +121,15 @@ pub enum Record {
         /// Which stage.
         stage: usize,
     },
+    /// A person ended an experiment.
+    Concluded {
+        /// Which stage.
+        stage: usize,
+        /// Which side is kept.
+        keep: Keep,
+    },
+    /// A person confirmed that the new release is good.
+    Confirmed,
     /// A hook is about to run.
     HookStarted {
         /// Which stage.
@@ -131,4 +174,8 @@ pub enum Record {
     Finished(Outcome),
     /// The app is taken down: no release is live.
     Down,
+    /// New releases are refused from now on; ways back are not.
+    Frozen(Freeze),
+    /// ... no longer.
+    Unfrozen,
 }

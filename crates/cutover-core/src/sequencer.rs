@@ -6,7 +6,7 @@
 //! 1. Leavers are the excess over the goal's size per release: broken ones first, then those not
 //!    routed, then the highest slot. Draining is not a state: a leaver wanted again is routed again.
 //! 2. A release may serve only if the goal gives it traffic, or the newest table already does (it
-//!    is being relieved). While the flag may be on, releases unaware of it may not.
+//!    is being relieved).
 //! 3. A release's share is at most its ready capacity over the basis; what is left goes to the
 //!    preferred release, then to others with spare capacity.
 //! 4. A split keeps as many instances per release as its share needs, even keeps the basis in
@@ -14,7 +14,8 @@
 //! 5. A leaver is stopped only when it is off the route and drained, exited, or past the limit.
 //! 6. Missing ones are started, the preferred release first, while everything that exists
 //!    (stopping ones included) stays under the ceiling.
-//! 7. The flag goes down at once, up only when no possible table serves a release unaware of it.
+//! 7. A flag is part of the table: it goes down at once, and is up only in tables in which every
+//!    serving release knows it.
 //!
 //! Capacity: one ready instance carries 1/n of the load.
 //! basis = min(n − unavailable, ready instances of releases that may serve).
@@ -28,7 +29,7 @@ use crate::goal::{Goal, GoalRoute};
 use crate::id::{InstanceId, ReleaseId};
 use crate::observed::{Desired, Instance, Observed, State};
 use crate::plan::{Aside, Bounds, Sticky};
-use crate::table::{Deal, Generation, Marked, Table};
+use crate::table::{Deal, Flags, Generation, Marked, Table};
 use crate::units::{At, Count, Share};
 
 /// How long an instance that lost its readiness keeps its place in the table: readiness that only
@@ -57,8 +58,7 @@ pub fn converge(goal: &Goal, epoch: u32, limits: Limits, seen: &Observed, now: A
     };
     let mut instances = view.kept(&table.1, limits);
     view.start_missing(&mut instances);
-    let flag = view.flag(&table.1);
-    Desired { instances, table, flag }
+    Desired { instances, table }
 }
 
 /// The instances of one release that are not stopping.
@@ -102,17 +102,10 @@ impl<'a> View<'a> {
         })
     }
 
-    fn flag_may_be_on(&self) -> bool {
-        self.seen.flag.max(self.seen.flag_pending.unwrap_or_default()) > Share::ZERO
-    }
-
     /// Rule 2.
     fn may_serve(&self, release: ReleaseId) -> bool {
-        let blind = self.flag_may_be_on() && self.goal.unaware.contains(&release);
         let relieved = self.seen.newest().1.serves(release);
-        !blind
-            && !self.goal.barred.contains(&release)
-            && (self.goal.gives_traffic(release) || relieved)
+        !self.goal.barred.contains(&release) && (self.goal.gives_traffic(release) || relieved)
     }
 
     fn usable(&self, release: ReleaseId) -> Count {
@@ -182,7 +175,16 @@ impl<'a> View<'a> {
                 }
             }
         }
+        table.flags = self.flags(&table);
         table
+    }
+
+    /// Rule 7. Users are served first: a release that does not know a flag keeps it down.
+    fn flags(&self, table: &Table) -> Flags {
+        let oldest = table.serving.keys().map(|id| id.release).min();
+        let known = self.goal.flags.iter();
+        let known = known.filter(|(_, raised)| oldest.is_none_or(|oldest| oldest >= raised.by));
+        known.map(|(key, raised)| (key.clone(), *raised)).collect()
     }
 
     fn even(&self, basis: Count) -> Table {
@@ -306,17 +308,6 @@ impl<'a> View<'a> {
                 .filter(|id| !self.seen.instances.contains_key(id));
             instances.extend(free.take(missing as usize));
         }
-    }
-
-    /// Rule 7.
-    fn flag(&self, table: &Table) -> Share {
-        let may_be = self.seen.flag.max(self.seen.flag_pending.unwrap_or_default());
-        let aware =
-            |table: &Table| table.serving.keys().all(|id| !self.goal.unaware.contains(&id.release));
-        let all_aware = aware(table)
-            && aware(&self.seen.in_force.1)
-            && self.seen.pending.iter().all(|(_, pending)| aware(pending));
-        if self.goal.flag <= may_be || all_aware { self.goal.flag } else { may_be }
     }
 }
 

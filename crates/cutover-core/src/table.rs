@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{InstanceId, ReleaseId};
+use crate::id::{FlagKey, InstanceId, ReleaseId};
 use crate::plan::{MatchRule, Sticky};
 use crate::units::Share;
 
@@ -61,6 +61,18 @@ pub struct Marked {
     pub rules: Vec<MatchRule>,
 }
 
+/// How far a feature flag is raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Raised {
+    /// The share of users that it is on for; never zero.
+    pub share: Share,
+    /// The release that brought it; earlier ones do not know it.
+    pub by: ReleaseId,
+}
+
+/// The flags that are on for anybody, by key.
+pub type Flags = BTreeMap<FlagKey, Raised>;
+
 /// What the data plane does with each request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -81,6 +93,9 @@ pub struct Table {
     /// The share of requests that is copied.
     #[serde(skip_serializing_if = "is_zero")]
     pub mirror: Share,
+    /// The flags; every serving instance knows them all.
+    #[serde(skip_serializing_if = "Flags::is_empty")]
+    pub flags: Flags,
 }
 
 fn is_zero(share: &Share) -> bool {

@@ -5,16 +5,12 @@
 
 use super::Course;
 use super::course::{after_hooks, judge, serving, settle};
-use crate::plan::{Gate, Route, Size, Stage, Sticky};
-use crate::spec::{Canary, Spec, StickyBy};
+use crate::plan::{Gate, Route, Size, Stage};
+use crate::spec::{Canary, Spec};
 use crate::units::Share;
 
 pub(super) fn course(canary: &Canary, spec: &Spec) -> Course {
-    let sticky = match (canary.sticky, &canary.header) {
-        (StickyBy::Cookie, _) => Sticky::Cookie,
-        (StickyBy::Header, Some(header)) => Sticky::Header(header.clone()),
-        (StickyBy::None | StickyBy::Header, _) => Sticky::No,
-    };
+    let sticky = canary.identity();
     let step = |share: &Share| {
         let route = Route::Split { candidate: *share, sticky: sticky.clone() };
         let size = Size::Part(share.permille(), Share::FULL.permille());

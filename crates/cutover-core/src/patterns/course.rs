@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::id::FlagKey;
 use crate::plan::{Aside, Budget, Downtime, Gate, Route, Size, Sizes, Stage};
 use crate::spec::Spec;
 use crate::units::{Share, Span};
@@ -15,12 +16,16 @@ pub struct Course {
     pub budget: Budget,
     /// How long the old release stays warm afterwards.
     pub keep: Duration,
+    /// The flag that the stages raise.
+    pub flag: Option<FlagKey>,
+    /// The stages that follow an experiment whose candidate is kept.
+    pub winner: Vec<Stage>,
 }
 
 impl Course {
     /// A course that keeps nothing.
     pub(super) fn new(stages: Vec<Stage>, budget: Budget) -> Course {
-        Course { stages, budget, keep: Duration::ZERO }
+        Course { stages, budget, keep: Duration::ZERO, flag: None, winner: vec![] }
     }
     /// This course, and another one after it.
     pub(super) fn then(mut self, next: Course) -> Course {

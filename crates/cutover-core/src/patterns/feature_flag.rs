@@ -25,7 +25,8 @@ pub(super) fn course(flag: &FeatureFlag, rolling: &Rolling, spec: &Spec, n: Coun
         .collect();
     stages.push(ramp(Share::FULL, settle(spec)));
     let budget = off.budget;
-    off.then(Course::new(stages, budget))
+    let course = off.then(Course::new(stages, budget));
+    Course { flag: flag.flag.clone(), ..course }
 }
 
 #[cfg(test)]

@@ -18,9 +18,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::ReleaseId;
-use crate::plan::{Gate, Patience, Plan, Rest, Stage};
+use crate::plan::{Aside, Gate, Patience, Plan, Rest, Stage};
 use crate::spec::{Guard, Spec};
-use crate::units::{Count, Share};
+use crate::units::Count;
 
 pub use course::Course;
 
@@ -105,7 +105,7 @@ impl FromStr for Pattern {
 }
 
 /// What a plan is made of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Making<'a> {
     /// The candidate's spec.
     pub spec: &'a Spec,
@@ -120,8 +120,12 @@ pub struct Making<'a> {
 /// The plan that leads to the candidate by a pattern.
 #[must_use]
 pub fn plan(pattern: Pattern, making: Making<'_>) -> Plan {
-    let course = match making.before {
+    let course = match &making.before {
         None => first::course(making.spec),
+        Some(rest) if pattern == Pattern::FeatureFlag && is_raised(&making, rest) => {
+            // Lowering what everybody has, in order to raise it again, would help nobody.
+            course_of(Pattern::Rolling, making.spec, making.n)
+        }
         Some(_) => course_of(pattern, making.spec, making.n),
     };
     fill(pattern, making, course)
@@ -131,13 +135,15 @@ pub fn plan(pattern: Pattern, making: Making<'_>) -> Plan {
 /// capacity gate is not.
 #[must_use]
 pub fn plan_back(making: Making<'_>) -> Plan {
-    let pattern = making.spec.pattern;
-    Plan {
-        back: true,
-        hooks: 0,
-        guard: None,
-        ..fill(pattern, making, course::straight_back(making.spec))
-    }
+    let (pattern, course) = (making.spec.pattern, course::straight_back(making.spec));
+    Plan { back: true, hooks: 0, guard: None, ..fill(pattern, making, course) }
+}
+
+/// Is the flag that the spec names on already, and known to the candidate?
+fn is_raised(making: &Making<'_>, rest: &Rest) -> bool {
+    let key = making.spec.patterns.feature_flag.flag.as_ref();
+    let raised = key.and_then(|key| rest.flags.get(key));
+    raised.is_some_and(|raised| raised.by <= making.candidate)
 }
 
 fn course_of(pattern: Pattern, spec: &Spec, n: Count) -> Course {
@@ -158,27 +164,17 @@ fn course_of(pattern: Pattern, spec: &Spec, n: Count) -> Course {
 fn fill(pattern: Pattern, making: Making<'_>, course: Course) -> Plan {
     let Making { spec, before, candidate, .. } = making;
     // Without a verdict in the plan, an app's normal error rate must not turn it back: a bound has
-    // to be asked for then.
-    let has_verdict = |stage: &Stage| stage.gates.iter().any(|g| matches!(g, Gate::Judge { .. }));
+    // to be asked for then. Copies and experiments are there to be measured.
+    let has_verdict = |stage: &Stage| {
+        let measured = |gate: &Gate| matches!(gate, Gate::Judge { .. } | Gate::Conclude(_));
+        matches!(stage.aside, Aside::Mirror(_)) || stage.gates.iter().any(measured)
+    };
     let judged = spec.judge.is_some() || course.stages.iter().any(has_verdict);
     let judge = spec.judge.clone().unwrap_or_default();
     let guard = Guard {
         errors: judge.guard.errors,
         p99: judge.guard.p99,
         min_requests: judge.min_requests,
-    };
-    // A release made before the flag goes live with the flag off; else, if this plan raises it, the
-    // live one does not know it.
-    let mut stages = course.stages;
-    let older = before.is_some_and(|rest| rest.raised_by.is_some_and(|by| candidate < by));
-    if older {
-        stages.iter_mut().for_each(|stage| stage.flag = Some(Share::ZERO));
-    }
-    let raises = stages.iter().any(|stage| stage.flag > Some(Share::ZERO));
-    let unaware = match before {
-        Some(_) if older => vec![candidate],
-        Some(rest) if raises && rest.flag == Share::ZERO => vec![rest.live],
-        Some(_) | None => vec![],
     };
     Plan {
         pattern,
@@ -188,13 +184,15 @@ fn fill(pattern: Pattern, making: Making<'_>, course: Course) -> Plan {
         n: making.n,
         spec_n: spec.instances,
         budget: course.budget,
-        stages,
+        stages: course.stages,
         keep: course.keep,
         patience: patience(spec),
         guard: (judged && spec.listen.is_some()).then_some(guard),
         on_failure: spec.on_failure,
         hooks: Count::try_from(spec.hooks.after_ready.len()).unwrap_or(Count::MAX),
-        unaware,
+        flag: course.flag,
+        winner: course.winner,
+        message: None,
     }
 }
 
@@ -225,7 +223,6 @@ pub(crate) mod testing {
     use crate::plan::{Plan, Rest};
     use crate::release::ReleaseName;
     use crate::spec::{Source, Spec, parse};
-    use crate::units::Share;
 
     pub(crate) fn spec(more: &str) -> Spec {
         let text = format!(
@@ -240,8 +237,7 @@ pub(crate) mod testing {
     }
     pub(crate) fn planned(pattern: Pattern, more: &str) -> Plan {
         let spec = spec(more);
-        let before =
-            Some(Rest { live: ReleaseId(1), standby: None, flag: Share::ZERO, raised_by: None });
+        let before = Some(Rest::of(ReleaseId(1)));
         plan(pattern, Making { spec: &spec, n: spec.instances, before, candidate: ReleaseId(2) })
     }
     pub(crate) fn printed(pattern: Pattern, more: &str) -> String {

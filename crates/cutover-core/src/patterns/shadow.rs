@@ -2,6 +2,8 @@
 //!
 //! `old n, new part, all to old, mirror → new 0`, or another pattern instead of the end.
 
+use std::time::Duration;
+
 use super::course::{after_hooks, serving, settle};
 use super::{Course, course_of};
 use crate::plan::{Aside, Gate, Route, Size, Stage};
@@ -10,7 +12,16 @@ use crate::units::{Count, Share};
 
 pub(super) fn course(shadow: &Shadow, spec: &Spec, n: Count) -> Course {
     let part = Size::Part(shadow.mirror.permille(), Share::FULL.permille());
-    let gates = vec![Gate::Ready, Gate::Hold(shadow.length.0)];
+    let length = shadow.length.0;
+    let watch = match shadow.then {
+        // What follows gives users the new release: its answers to copies have to be good.
+        Some(_) => {
+            let limit = length + length.max(Duration::from_secs(60));
+            Gate::Judge { bake: length, limit }
+        }
+        None => Gate::Hold(length),
+    };
+    let gates = vec![Gate::Ready, watch];
     let mirror = Stage {
         aside: Aside::Mirror(shadow.mirror),
         ..Stage::new(Size::All, part, Route::split(Share::ZERO), gates)

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Hook, Source, Spec};
 use crate::patterns::Pattern;
+use crate::plan::MatchRule;
 use crate::units::Share;
 
 /// One thing that is wrong with a spec.
@@ -154,12 +155,39 @@ pub(super) fn check(spec: &Spec, file: &str) -> Vec<Problem> {
     }
     steps("canary", &spec.patterns.canary.steps, &mut wrong);
     steps("feature-flag", &spec.patterns.feature_flag.steps, &mut wrong);
-    let canary = &spec.patterns.canary;
-    if (canary.sticky == super::StickyBy::Header) != canary.header.is_some() {
+    let (canary, ab) = (&spec.patterns.canary, &spec.patterns.ab_testing);
+    let flag = &spec.patterns.feature_flag;
+    for (pattern, sticky, header) in [
+        ("canary", canary.sticky, &canary.header),
+        ("ab-testing", ab.sticky, &ab.header),
+        ("feature-flag", flag.sticky, &flag.header),
+    ] {
+        if (sticky == super::StickyBy::Header) != header.is_some() {
+            wrong(
+                &format!("`{pattern}`: `sticky: header` and `header` go together"),
+                "write `sticky: header, header: x-user-id`, or neither",
+            );
+        }
+    }
+    if ab.split == Share::ZERO && ab.rules.is_empty() {
+        wrong("`ab-testing` gives nobody the new version", "set `split`, or add a `match`");
+    }
+    if ab.rules.contains(&MatchRule::default()) {
         wrong(
-            "`sticky: header` and `header` go together",
-            "write `sticky: header, header: x-user-id`, or neither",
+            "`ab-testing.match` has a rule without parts",
+            "write `{ header: { x-beta: \"1\" } }`",
         );
+    }
+    let shadow = &spec.patterns.shadow;
+    let method = |name: &String| !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase());
+    if shadow.methods.is_empty() || !shadow.methods.iter().all(method) {
+        wrong("`shadow.methods` must name methods", "write them like `[GET, HEAD]`");
+    }
+    if shadow.mirror == Share::ZERO {
+        wrong("`shadow.mirror` must be above 0%", "which share of the requests is copied?");
+    }
+    if shadow.most_body > 16 * 1024 * 1024 {
+        wrong("`shadow.most-body` must be at most 16777216 bytes", "copies are held in memory");
     }
     if spec.patterns.rolling.batch == 0 {
         wrong("`rolling.batch` must be at least 1", "how many instances are replaced at a time");
@@ -167,7 +195,7 @@ pub(super) fn check(spec: &Spec, file: &str) -> Vec<Problem> {
     if spec.patterns.shadow.then == Some(Pattern::Shadow) {
         wrong("`shadow.then` cannot be shadow again", "name another pattern, or leave it out");
     }
-    if spec.pattern == Pattern::FeatureFlag && spec.patterns.feature_flag.flag.is_empty() {
+    if spec.pattern == Pattern::FeatureFlag && flag.flag.is_none() {
         wrong("`pattern: feature-flag` needs the flag's key", "add `feature-flag: { flag: KEY }`");
     }
     let hooks = &spec.hooks;

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::dataplane::WhileDown;
+use crate::id::FlagKey;
 use crate::patterns::Pattern;
-use crate::plan::MatchRule;
+use crate::plan::{MatchRule, Sticky};
 use crate::units::{Count, Share, Span};
 
 /// Settings of each pattern; all optional.
@@ -98,6 +99,22 @@ impl Default for Canary {
     }
 }
 
+impl Canary {
+    /// How users keep their side.
+    #[must_use]
+    pub fn identity(&self) -> Sticky {
+        identity(self.sticky, self.header.as_deref())
+    }
+}
+
+fn identity(by: StickyBy, header: Option<&str>) -> Sticky {
+    match (by, header) {
+        (StickyBy::Cookie, _) => Sticky::Cookie,
+        (StickyBy::Header, Some(header)) => Sticky::Header(header.to_owned()),
+        (StickyBy::None | StickyBy::Header, _) => Sticky::No,
+    }
+}
+
 /// How users keep their side of a split.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -123,11 +140,24 @@ pub struct Shadow {
     /// The pattern that follows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub then: Option<Pattern>,
+    /// Requests with these methods are copied. One that writes would write twice.
+    pub methods: Vec<String>,
+    /// Compare the bodies of the answers, too, by their digest.
+    pub compare_body: bool,
+    /// Requests with a larger body are not copied, in bytes.
+    pub most_body: u32,
 }
 
 impl Default for Shadow {
     fn default() -> Shadow {
-        Shadow { mirror: Share::from_permille(100), length: Span::secs(600), then: None }
+        Shadow {
+            mirror: Share::from_permille(100),
+            length: Span::secs(600),
+            then: None,
+            methods: ["GET", "HEAD", "OPTIONS"].map(str::to_owned).to_vec(),
+            compare_body: false,
+            most_body: 65_536,
+        }
     }
 }
 
@@ -140,9 +170,24 @@ pub struct AbTesting {
     /// How long the experiment lasts.
     #[serde(rename = "for")]
     pub length: Span,
-    /// Requests with this mark go to the candidate whatever the split says.
-    #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
-    pub rule: Option<MatchRule>,
+    /// Requests with these marks go to the candidate whatever the split says: one rule, whose parts
+    /// must all hold, or a list of rules, of which any may hold.
+    #[serde(rename = "match", with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "OneOrMany")]
+    pub rules: Vec<MatchRule>,
+    /// How users keep their side.
+    pub sticky: StickyBy,
+    /// The header that carries the identity, with `sticky: header`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+}
+
+impl AbTesting {
+    /// How users keep their side.
+    #[must_use]
+    pub fn identity(&self) -> Sticky {
+        identity(self.sticky, self.header.as_deref())
+    }
 }
 
 impl Default for AbTesting {
@@ -150,7 +195,9 @@ impl Default for AbTesting {
         AbTesting {
             split: Share::from_permille(500),
             length: Span::secs(14 * 24 * 3600),
-            rule: None,
+            rules: vec![],
+            sticky: StickyBy::Cookie,
+            header: None,
         }
     }
 }
@@ -160,19 +207,75 @@ impl Default for AbTesting {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct FeatureFlag {
     /// The flag's key.
-    pub flag: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flag: Option<FlagKey>,
     /// The shares of users with the flag on, ascending.
     pub steps: Vec<Share>,
     /// Collect evidence at each step at least this long.
     pub bake: Span,
+    /// How users keep their side of the flag.
+    pub sticky: StickyBy,
+    /// The header that carries the identity, with `sticky: header`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+}
+
+impl FeatureFlag {
+    /// Who a user is to the flag.
+    #[must_use]
+    pub fn identity(&self) -> Sticky {
+        identity(self.sticky, self.header.as_deref())
+    }
 }
 
 impl Default for FeatureFlag {
     fn default() -> FeatureFlag {
         FeatureFlag {
-            flag: String::new(),
+            flag: None,
             steps: [10, 100, 500, 1000].map(Share::from_permille).to_vec(),
             bake: Span::secs(120),
+            sticky: StickyBy::Cookie,
+            header: None,
         }
+    }
+}
+
+/// One value or a list of them, as people write it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum OneOrMany {
+    One(MatchRule),
+    Many(Vec<MatchRule>),
+}
+
+/// Reads one rule or a list; writes a list.
+mod one_or_many {
+    use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+    use serde::de::{MapAccess, SeqAccess, Visitor};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::plan::MatchRule;
+
+    pub(super) fn serialize<S: Serializer>(rules: &[MatchRule], s: S) -> Result<S::Ok, S::Error> {
+        rules.serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<MatchRule>, D::Error> {
+        // Not an untagged enum, whose errors would name neither key nor value.
+        struct Rules;
+        impl<'de> Visitor<'de> for Rules {
+            type Value = Vec<MatchRule>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a rule or a list of rules")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                Ok(vec![MatchRule::deserialize(MapAccessDeserializer::new(map))?])
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list))
+            }
+        }
+        d.deserialize_any(Rules)
     }
 }

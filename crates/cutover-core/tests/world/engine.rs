@@ -10,8 +10,7 @@ use cutover_core::observed::{Desired, Observed, State};
 use cutover_core::patterns::{Making, plan, plan_back};
 use cutover_core::plan::{Gate, Plan};
 use cutover_core::progress::next;
-use cutover_core::record::{Record, Verdict};
-use cutover_core::units::Share;
+use cutover_core::record::{Freeze, Record, Verdict};
 
 use crate::faults::Judging;
 use crate::scenario::Op;
@@ -122,6 +121,18 @@ impl World {
         let live = self.app.live().map(|rollout| rollout.phase);
         match op {
             Op::Scale(n) => Some(Record::Scaled { n, by_spec: false }),
+            Op::Conclude(keep) => match live {
+                Some(Phase::Forward(now)) if now.reached.is_some() => {
+                    Some(Record::Concluded { stage: now.stage, keep })
+                }
+                _ => None,
+            },
+            Op::Confirm => live.map(|_| Record::Confirmed),
+            Op::Freeze => {
+                let (reason, by) = ("no".to_owned(), "ana".to_owned());
+                Some(Record::Frozen(Freeze { reason, by, since: self.now, until: None }))
+            }
+            Op::Unfreeze => Some(Record::Unfrozen),
             Op::Abort { force } => live.map(|_| Record::AbortRequested { force }),
             Op::Pause => live.map(|_| Record::Paused),
             Op::Resume => live.map(|_| Record::Resumed),
@@ -144,9 +155,9 @@ impl World {
         make: impl FnOnce(Making<'_>) -> Plan,
     ) -> Option<Record> {
         let live = self.app.live();
-        let before = live.map_or(self.app.rest, |rollout| rollout.plan.before);
+        let before = live.map_or(&self.app.rest, |rollout| &rollout.plan.before).clone();
         // The engine refuses both: there is nothing to go to, or the rollout already goes there.
-        if before.is_some_and(|rest| rest.live == candidate)
+        if before.as_ref().is_some_and(|rest| rest.live == candidate)
             || live.is_some_and(|rollout| rollout.plan.candidate == candidate)
         {
             return None;
@@ -154,6 +165,12 @@ impl World {
         let spec = &self.scenario.spec;
         let mut plan = make(Making { spec, n: self.app.n, before, candidate });
         plan.patience.held = Duration::from_secs(30);
+        if plan.promotes() && self.dice.chance(self.scenario.confirm) {
+            plan.confirm_within(Duration::from_secs(20));
+        }
+        if !plan.back && self.app.frozen.is_some() {
+            return None;
+        }
         Some(Record::Begun(Box::new(plan)))
     }
 
@@ -213,7 +230,11 @@ impl World {
                     cutover_core::table::Deal::Split { shares, .. } => format!("{shares:?}"),
                     other => format!("{other:?}"),
                 };
-                format!("publish {:?} {shares} {serving:?} aside {aside}", desired.table.0)
+                let flags = &table.flags;
+                format!(
+                    "publish {:?} {shares} {serving:?} aside {aside} {flags:?}",
+                    desired.table.0
+                )
             });
             self.may_publish(&goal, seen, &desired.table.1)?;
             self.published += 1;
@@ -221,10 +242,6 @@ impl World {
         }
         self.send();
         self.survive()?;
-        if desired.flag != self.flag_queue.last().map_or(self.flag, |(_, share)| *share) {
-            self.set_flag(desired.flag);
-            self.survive()?;
-        }
         for (id, instance) in &seen.instances {
             if instance.state != State::Stopping && !desired.instances.contains(id) {
                 self.tell(|| format!("stop {id}"));
@@ -256,12 +273,5 @@ impl World {
             let due = self.now + self.dice.up_to(self.scenario.faults.late);
             self.network.push((due, newest));
         }
-    }
-
-    fn set_flag(&mut self, share: Share) {
-        self.tell(|| format!("flag {share}"));
-        let due = self.now + self.dice.up_to(4 * self.scenario.faults.late);
-        let after = self.flag_queue.last().map_or(due, |(earlier, _)| due.max(*earlier));
-        self.flag_queue.push((after, share));
     }
 }

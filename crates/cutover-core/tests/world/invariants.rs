@@ -86,7 +86,7 @@ impl World {
                 let ramp = plan.stages.iter().any(|stage| stage.flag > Some(Share::ZERO));
                 // Releases are numbered as they are made.
                 let earlier = plan.stable().filter(|stable| ramp && *stable < plan.candidate);
-                if plan.before.is_some_and(|rest| rest.flag == Share::ZERO) {
+                if plan.before.as_ref().is_some_and(|rest| rest.flags.is_empty()) {
                     self.unaware.extend(earlier);
                 }
             }
@@ -199,11 +199,9 @@ impl World {
 
     pub(crate) fn may_publish(&self, goal: &Goal, seen: &Observed, table: &Table) -> Check {
         let newest = &seen.newest().1;
-        let flag_on = seen.flag.max(seen.flag_pending.unwrap_or_default()) > Share::ZERO;
         let may_serve = |release: ReleaseId| {
             (goal.gives_traffic(release) || newest.serves(release))
                 && !goal.barred.contains(&release)
-                && !(flag_on && self.unaware.contains(&release))
         };
         if let Some(Rollout { phase: Phase::Back { .. }, plan, .. }) = &self.app.rollout
             && plan.budget.downtime == Downtime::Allowed
@@ -296,7 +294,7 @@ impl World {
                 Some(id.release) == plan.stable()
             }
             Some(Rollout { phase: Phase::Done(_), .. }) | None => {
-                self.app.rest.is_some_and(|rest| rest.live == id.release)
+                self.app.rest.as_ref().is_some_and(|rest| rest.live == id.release)
             }
         };
         let have = count(self.instances.iter().filter(|(other, real)| {
@@ -311,10 +309,10 @@ impl World {
     /// What must hold at every instant.
     pub(crate) fn steady(&mut self) -> Check {
         let table = &self.in_force.1;
-        if self.flag > Share::ZERO
+        if !table.flags.is_empty()
             && let Some(id) = table.serving.keys().find(|id| self.unaware.contains(&id.release))
         {
-            return broken(format!("I9 the flag is at {} while {id} serves", self.flag));
+            return broken(format!("I9 {:?} are on while {id} serves", table.flags));
         }
         let goal = goal(&self.app, &self.observe(), self.now);
         let first = self.app.live().is_some_and(|rollout| rollout.plan.before.is_none());

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cutover_core::id::ReleaseId;
 use cutover_core::patterns::Pattern;
+use cutover_core::record::Keep;
 use cutover_core::spec::{Source, Spec, parse};
 use cutover_core::units::{At, Count};
 
@@ -20,6 +21,10 @@ pub(crate) enum Op {
     Pause,
     Resume,
     Approve,
+    Conclude(Keep),
+    Confirm,
+    Freeze,
+    Unfreeze,
     Down,
 }
 
@@ -39,6 +44,8 @@ pub(crate) struct Scenario {
     pub(crate) faults: Faults,
     pub(crate) spec: Spec,
     pub(crate) ops: Vec<(At, Op)>,
+    /// How many of 1000 plans ask for a confirmation.
+    pub(crate) confirm: u32,
 }
 
 impl Scenario {
@@ -89,6 +96,7 @@ pub(crate) fn scenario(seed: u64) -> Result<Scenario, String> {
         faults,
         spec,
         ops: vec![],
+        confirm: 0,
     };
     people(dice, &mut scenario);
     scenario.ops.sort_by_key(|(at, _)| *at);
@@ -220,6 +228,18 @@ fn people(dice: &mut Dice, scenario: &mut Scenario) {
     }
     for _ in 0..dice.below(4) {
         ops.push((secs(5, dice, 60), Op::Approve));
+    }
+    if dice.chance(400) {
+        let keep = if dice.chance(700) { Keep::B } else { Keep::A };
+        ops.push((secs(4, dice, 30), Op::Conclude(keep)));
+    }
+    if dice.chance(200) {
+        scenario.confirm = 800;
+        ops.push((secs(10, dice, 60), Op::Confirm));
+    }
+    if dice.chance(100) {
+        ops.push((secs(2, dice, 60), Op::Freeze));
+        ops.push((secs(62, dice, 200), Op::Unfreeze));
     }
     if !clean && dice.chance(50) {
         ops.push((secs(200, dice, 100), Op::Down));

@@ -1,4 +1,4 @@
-//! A world that holds state: instances, a data plane with its network, a flag, a journal, a clock.
+//! A world that holds state: instances, a data plane with its network, a journal, a clock.
 //! What nature does in it is here; what the engine does is in `engine.rs`, what must hold in
 //! `invariants.rs`.
 
@@ -50,8 +50,6 @@ pub(crate) struct World {
     pub(crate) outbox: Vec<(Generation, Table)>,
     /// The data plane refuses engines older than this.
     pub(crate) fence: u32,
-    pub(crate) flag: Share,
-    pub(crate) flag_queue: Vec<(At, Share)>,
     /// Releases made before the flag was.
     pub(crate) unaware: BTreeSet<ReleaseId>,
     pub(crate) hooks_run: BTreeSet<(usize, usize, u32)>,
@@ -70,7 +68,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(scenario: Scenario, trace: bool) -> World {
         let live = ReleaseId(1);
-        let rest = Rest { live, standby: None, flag: Share::ZERO, raised_by: None };
+        let rest = Rest::of(live);
         let mut app = App { n: scenario.n, epoch: 1, ..App::default() };
         app.rest = scenario.has_rest.then_some(rest);
         let mut world = World {
@@ -86,8 +84,6 @@ impl World {
             network: vec![],
             outbox: vec![],
             fence: 1,
-            flag: Share::ZERO,
-            flag_queue: vec![],
             unaware: BTreeSet::new(),
             hooks_run: BTreeSet::new(),
             begun: 0,
@@ -164,8 +160,6 @@ impl World {
             instances: self.instances.iter().map(|(id, real)| (*id, real.seen.clone())).collect(),
             in_force: self.in_force.clone(),
             pending,
-            flag: self.flag,
-            flag_pending: self.flag_queue.iter().map(|(_, share)| *share).max(),
         }
     }
 
@@ -214,13 +208,6 @@ impl World {
             self.instances.values_mut().for_each(|real| real.seen.in_flight = 0);
         }
         self.tables_come_into_force()?;
-        while let Some((due, share)) = self.flag_queue.first().copied() {
-            if due > self.now {
-                break;
-            }
-            self.flag_queue.remove(0);
-            self.flag = share;
-        }
         let ids: Vec<InstanceId> = self.instances.keys().copied().collect();
         for id in ids {
             self.live(id);

@@ -9,13 +9,13 @@ impl World {
             return false;
         }
         let (seen, goal) = (self.observe(), goal(&self.app, &self.observe(), self.now));
-        let Some(rest) = self.app.rest else {
+        let Some(rest) = &self.app.rest else {
             return seen.instances.is_empty() && seen.in_force.1.is_held() && seen.is_settled();
         };
         let live_is_good = self.scenario.behaviour(rest.live) == Behaviour::Good;
         let shaped = goal.sizes.len() == 1
             && seen.is_settled()
-            && seen.flag == goal.flag
+            && seen.in_force.1.flags == goal.flags
             && seen.instances.keys().all(|id| id.release == rest.live)
             && count(seen.instances.keys()) == goal.n
             && seen.in_force.1.serving.keys().all(|id| id.release == rest.live);
@@ -36,7 +36,7 @@ impl World {
         let expected = |outcome: &Outcome| match outcome {
             Outcome::Succeeded => true,
             Outcome::RolledBack(why) | Outcome::RolledBackDegraded(why) => {
-                matches!(why, Why::HeldTooLong | Why::Hook)
+                matches!(why, Why::HeldTooLong | Why::Hook | Why::Unconfirmed)
             }
             Outcome::Stuck(_) => false,
         };
@@ -99,7 +99,7 @@ impl World {
             Phase::Back { .. } | Phase::Done(_) => None::<Vec<Gate>>,
         };
         format!(
-            "{}\n  at {} n={} {:?} {:?} gates {:?}\n  rest {:?} outcomes {:?}\n  {instances:?}\n  in force {:?} {:?} pending {} flag {} {:?}",
+            "{}\n  at {} n={} {:?} {:?} gates {:?}\n  rest {:?} outcomes {:?}\n  {instances:?}\n  in force {:?} {:?} pending {} flags {:?}",
             self.scenario.told(),
             self.now.0,
             self.app.n,
@@ -111,8 +111,7 @@ impl World {
             self.in_force.0,
             self.in_force.1.deal,
             self.observe().pending.len(),
-            self.flag,
-            self.flag_queue,
+            self.in_force.1.flags,
         )
     }
 }

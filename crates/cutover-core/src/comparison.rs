@@ -1,0 +1,182 @@
+//! Comparisons: what a shadow, an experiment or a flag ramp has shown so far, side by side.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::dataplane::Counters;
+use crate::id::FlagKey;
+use crate::plan::{Aside, Gate, Plan, Route, Stage};
+use crate::release::ReleaseName;
+use crate::sample::{Latencies, Sample, add_latencies, quantile};
+use crate::units::Share;
+
+/// What two sides of a stage were like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Comparison {
+    /// What is compared.
+    pub of: Compared,
+    /// The old side: the old release, or users with the flag off.
+    pub a: Side,
+    /// The new side: the new release (or its answers to copies), or users with the flag on.
+    pub b: Side,
+    /// How the answers to copies compare with the originals', one by one; for a shadow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<Copies>,
+    /// How long the stage has been there, in milliseconds.
+    pub milliseconds: u64,
+}
+
+/// What is compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compared {
+    /// Answers of the old release to live requests, of the new one to their copies.
+    Shadow,
+    /// Two groups of users.
+    Experiment,
+    /// Users with the flag off and on.
+    Flag {
+        /// Which flag.
+        key: FlagKey,
+        /// The share of users it is on for.
+        share: Share,
+    },
+    /// Two releases that share the traffic.
+    Releases,
+}
+
+impl Compared {
+    /// What a stage of a plan compares; `None` where there is nothing beside the candidate.
+    #[must_use]
+    pub fn at(plan: &Plan, stage: &Stage) -> Option<Compared> {
+        let partly = |share: Share| share > Share::ZERO && share < Share::FULL;
+        if let Aside::Mirror(_) = stage.aside {
+            return Some(Compared::Shadow);
+        }
+        if let (Some(key), Some(share)) = (&plan.flag, stage.flag.filter(|share| partly(*share))) {
+            return Some(Compared::Flag { key: key.clone(), share });
+        }
+        if stage.gates.iter().any(|gate| matches!(gate, Gate::Conclude(_))) {
+            return Some(Compared::Experiment);
+        }
+        let two = plan.before.is_some()
+            && match &stage.route {
+                Route::Even | Route::Held => false,
+                Route::Split { candidate: share, .. } | Route::Match { share, .. } => {
+                    partly(*share)
+                }
+            };
+        two.then_some(Compared::Releases)
+    }
+}
+
+/// One side.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Side {
+    /// Its release.
+    pub release: Option<ReleaseName>,
+    /// Its requests.
+    pub counts: Counters,
+    /// Median latency in microseconds.
+    pub p50: Option<u64>,
+    /// 99th percentile of latency in microseconds.
+    pub p99: Option<u64>,
+}
+
+impl Side {
+    /// A side of these requests.
+    #[must_use]
+    pub fn of(release: Option<ReleaseName>, sample: &Sample) -> Side {
+        let at = |share| {
+            let latency = quantile(&sample.latency, share)?;
+            u64::try_from(latency.as_micros()).ok()
+        };
+        Side { release, counts: sample.counts, p50: at(0.5), p99: at(0.99) }
+    }
+    /// Requests that got no good answer.
+    #[must_use]
+    pub fn bad(&self) -> u64 {
+        self.counts.errors + self.counts.failed + self.counts.lost
+    }
+}
+
+/// How answers to copies compare with the originals.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Copies {
+    /// Copies sent.
+    pub sent: u64,
+    /// Requests that were to be copied and were not: their body was too large, or its size unknown.
+    pub too_large: u64,
+    /// ... because too many copies were under way: the new release is too slow for its share.
+    pub behind: u64,
+    /// Copies that got no complete answer in time.
+    pub unanswered: u64,
+    /// Copies whose original got no complete answer: nothing to compare with.
+    pub alone: u64,
+    /// Both answers had the same status.
+    pub same_status: u64,
+    /// The statuses differed, by pair: `200 → 500`.
+    pub statuses: BTreeMap<String, u64>,
+    /// Both bodies had the same digest; counted only where bodies are compared.
+    pub same_body: u64,
+    /// The digests differed, with the same status.
+    pub other_body: u64,
+    /// Latencies of the originals, in microseconds.
+    pub original: Latencies,
+    /// The new release's requests as a sample: its answers to copies.
+    pub copy: Sample,
+}
+
+/// Pairs of statuses that are told apart; more are counted under `other`.
+const MOST_PAIRS: usize = 32;
+
+impl Copies {
+    /// Counts a pair of statuses that differ.
+    pub fn differ(&mut self, pair: String, count: u64) {
+        let known = self.statuses.len() < MOST_PAIRS || self.statuses.contains_key(&pair);
+        let pair = if known { pair } else { "other".to_owned() };
+        *self.statuses.entry(pair).or_default() += count;
+    }
+    /// Copies whose status differed from the original's.
+    #[must_use]
+    pub fn other_status(&self) -> u64 {
+        self.statuses.values().sum()
+    }
+    /// Adds other copies to these.
+    pub fn add(&mut self, more: &Copies) {
+        self.sent += more.sent;
+        self.too_large += more.too_large;
+        self.behind += more.behind;
+        self.unanswered += more.unanswered;
+        self.alone += more.alone;
+        self.same_status += more.same_status;
+        for (pair, count) in &more.statuses {
+            self.differ(pair.clone(), *count);
+        }
+        self.same_body += more.same_body;
+        self.other_body += more.other_body;
+        add_latencies(&mut self.original, &more.original);
+        self.copy.add(&more.copy);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_of_statuses_are_bounded_and_none_is_lost() {
+        let mut copies = Copies::default();
+        for status in 0..100 {
+            copies.differ(format!("200 → {status}"), 2);
+        }
+        assert_eq!(copies.statuses.len(), MOST_PAIRS + 1);
+        assert_eq!(copies.other_status(), 200);
+        let mut sum = copies.clone();
+        sum.add(&copies);
+        assert_eq!((sum.other_status(), sum.statuses.len()), (400, MOST_PAIRS + 1));
+    }
+}
