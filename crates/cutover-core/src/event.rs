@@ -200,6 +200,9 @@ pub enum EventKind {
         outcome: Outcome,
         /// The release that is live now.
         live: Option<ReleaseName>,
+        /// Is it the candidate's? An experiment or a shadow alone may end well with the old one.
+        #[serde(default)]
+        promoted: bool,
         /// Did the candidate get a user's request?
         exposed: bool,
         /// From begin to end.

@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use cutover_core::comparison::Comparison;
 use cutover_core::dataplane::{Counters, InFlight};
 use cutover_core::id::{InstanceId, ReleaseId, Subject, Version};
 use cutover_core::observed::State;
 use cutover_core::patterns::Pattern;
 use cutover_core::plan::Plan;
-use cutover_core::record::{Outcome, Verdict};
+use cutover_core::record::{Freeze, Keep, Outcome, Verdict};
 use cutover_core::release::ReleaseName;
 use cutover_core::spec::Spec;
-use cutover_core::units::{At, Count, Share};
+use cutover_core::table::Flags;
+use cutover_core::units::{At, Count, Share, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever client and daemon would misunderstand each other.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Release a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +35,12 @@ pub struct DeployRequest {
     pub passed: BTreeMap<String, String>,
     /// What to do when another rollout holds the subject.
     pub conflict: Conflict,
+    /// Turn back by itself unless a person confirms within this time that the release is good.
+    #[serde(default)]
+    pub confirm: Option<Span>,
+    /// Why, in the words of whoever asks; at most 500 characters are kept.
+    #[serde(default)]
+    pub message: Option<String>,
 }
 
 /// What to do when another rollout holds the subject.
@@ -88,7 +96,7 @@ pub enum Accepted {
 }
 
 /// What a person asks of a running app.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Action {
     /// Give the approval, or end a hold for want of a verdict.
@@ -107,6 +115,22 @@ pub enum Action {
         /// How many.
         n: Count,
     },
+    /// Say that the new release, which everybody gets now, is good.
+    Confirm,
+    /// End an experiment.
+    Conclude {
+        /// Which side is kept.
+        keep: Keep,
+    },
+    /// Refuse new releases; what runs goes on, and ways back stay open.
+    Freeze {
+        /// Why.
+        reason: String,
+        /// For how long; `None`: until a person ends it.
+        lasts: Option<Span>,
+    },
+    /// Allow new releases again.
+    Unfreeze,
     /// Begin the last rollout anew.
     Retry,
     /// Stop the app's instances and free its port.
@@ -148,6 +172,10 @@ pub struct AppStatus {
     pub shares: BTreeMap<ReleaseId, Share>,
     /// Do requests wait, or see the notice page?
     pub held: bool,
+    /// The feature flags that are on, in force.
+    pub flags: Flags,
+    /// Are new releases refused?
+    pub frozen: Option<Freeze>,
     /// The rollout that is live.
     pub rollout: Option<RolloutStatus>,
     /// What is wrong right now: the journal cannot be written, the proxy does not answer.
@@ -200,6 +228,10 @@ pub struct RolloutStatus {
     pub paused: bool,
     /// The last verdict and its reason.
     pub verdict: Option<(Verdict, String)>,
+    /// Until when a person has to confirm that the release is good.
+    pub confirm_until: Option<At>,
+    /// What both sides of the stage are like so far.
+    pub comparison: Option<Comparison>,
 }
 
 /// One rollout of the past or present.
@@ -229,6 +261,21 @@ pub struct HistoryEntry {
     pub counts: Counters,
     /// Why it was turned back.
     pub reason: Option<String>,
+    /// Why it was begun, in the words of whoever did.
+    pub message: Option<String>,
+}
+
+/// What one stage of a rollout compared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StageComparison {
+    /// The rollout's number.
+    pub rollout: u64,
+    /// Which stage, from 0.
+    pub stage: usize,
+    /// Is it still going on?
+    pub live: bool,
+    /// What it showed.
+    pub comparison: Comparison,
 }
 
 /// The answer to a plan request; nothing is changed by it.
@@ -283,6 +330,8 @@ pub enum RefusedKind {
     Spec,
     /// A preflight check failed: exit code 4.
     Preflight,
-    /// Another rollout or a freeze holds the subject: exit code 8.
+    /// Another rollout holds the subject: exit code 8. Waiting for its end may help.
     Held,
+    /// A freeze holds the subject: exit code 8.
+    Frozen,
 }

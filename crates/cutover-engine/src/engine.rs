@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{
     Accepted, Acted, Action, AppStatus, Conflict, DeployRequest, HistoryEntry, PlanAnswer, Refused,
-    RefusedKind, RollbackRequest,
+    RefusedKind, RollbackRequest, StageComparison,
 };
 use crate::book::DigestKey;
 use crate::clock::Stamp;
@@ -192,7 +192,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
             None => {
                 let driver =
                     Driver::take_up(Arc::clone(&self.context), request.subject.clone()).await;
-                return Ok(driver.map_err(|error| internal(&error))?.planned(&request));
+                return driver.map_err(|error| internal(&error))?.planned(&request);
             }
         };
         let request = Box::new(request);
@@ -264,6 +264,28 @@ impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
         };
         let entries = tokio::task::spawn_blocking(read).await.map_err(|error| internal(&error))?;
         entries.map_err(|error| internal(&error))
+    }
+
+    /// What the stages of the newest rollouts compared, newest first, at most `most`; the stage that
+    /// is under way first.
+    ///
+    /// # Errors
+    /// If there is no such app, or the log cannot be read.
+    pub async fn compared(
+        &self,
+        subject: &Subject,
+        most: usize,
+    ) -> Result<Vec<StageComparison>, Refused> {
+        let commands = self.known(subject).await?;
+        let now = self.ask(&commands, |reply| Command::Compared { reply }).await?;
+        let stored = self.context.events.compared(subject, most).map_err(|e| internal(&e))?;
+        let before = stored.into_iter().filter_map(|event| match (event.rollout, event.kind) {
+            (Some(rollout), EventKind::Compared { stage, comparison }) => {
+                Some(StageComparison { rollout, stage, live: false, comparison: *comparison })
+            }
+            _ => None,
+        });
+        Ok(now.into_iter().chain(before).take(most).collect())
     }
 
     /// Stored events after `after` (of one app, or all), oldest first, at most `most`.

@@ -11,6 +11,7 @@ use rusqlite::{Connection, params};
 use tokio::sync::broadcast;
 
 use crate::journal::{JournalError, open_private};
+use crate::tally::Tally;
 
 /// Live events that a slow reader may lag behind before it has to read the log.
 const LIVE: usize = 1024;
@@ -44,7 +45,9 @@ impl EventLog {
                  idx INTEGER PRIMARY KEY, subject TEXT NOT NULL, rollout INTEGER,
                  type TEXT NOT NULL, body TEXT NOT NULL) STRICT;
              CREATE INDEX IF NOT EXISTS events_of ON events (subject, idx);
-             CREATE INDEX IF NOT EXISTS events_by_type ON events (type, rollout);",
+             CREATE INDEX IF NOT EXISTS events_by_type ON events (type, rollout);
+             CREATE TABLE IF NOT EXISTS tallies (
+                 subject TEXT PRIMARY KEY, rollout INTEGER NOT NULL, body TEXT NOT NULL) STRICT;",
         )?;
         let last: u64 =
             connection.query_row("SELECT COALESCE(MAX(idx), 0) FROM events", [], |r| r.get(0))?;
@@ -113,6 +116,42 @@ impl EventLog {
             "SELECT body FROM events WHERE type = 'rollout-finished' AND subject = ?1",
             params![subject.to_string()],
         )
+    }
+
+    /// Stored `compared` events of one app, newest first.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub fn compared(&self, subject: &Subject, most: usize) -> Result<Vec<Event>, JournalError> {
+        self.read(
+            "SELECT body FROM events WHERE type = 'compared' AND subject = ?1
+             ORDER BY idx DESC LIMIT ?2",
+            params![subject.to_string(), i64::try_from(most).unwrap_or(i64::MAX)],
+        )
+    }
+
+    /// Keeps the tally of an app's rollout. A lost one only costs counts.
+    pub(crate) fn keep_tally(&self, subject: &Subject, rollout: u64, tally: &Tally) {
+        if let Ok(body) = serde_json::to_string(tally) {
+            let _ = self.lock().connection.execute(
+                "INSERT OR REPLACE INTO tallies VALUES (?1, ?2, ?3)",
+                params![subject.to_string(), rollout, body],
+            );
+        }
+    }
+
+    /// The tally kept for this rollout.
+    pub(crate) fn kept_tally(&self, subject: &Subject, rollout: u64) -> Option<Tally> {
+        let body: String = self
+            .lock()
+            .connection
+            .query_row(
+                "SELECT body FROM tallies WHERE subject = ?1 AND rollout = ?2",
+                params![subject.to_string(), rollout],
+                |row| row.get(0),
+            )
+            .ok()?;
+        serde_json::from_str(&body).ok()
     }
 
     fn read(&self, sql: &str, with: &[&dyn rusqlite::ToSql]) -> Result<Vec<Event>, JournalError> {

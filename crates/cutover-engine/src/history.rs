@@ -41,6 +41,7 @@ pub(crate) fn of(
                     superseded: false,
                     counts: cutover_core::dataplane::Counters::default(),
                     reason: None,
+                    message: plan.message.clone(),
                 });
             }
             Record::Finished(outcome) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cutover_core::id::ReleaseId;
 use cutover_core::plan::Plan;
-use cutover_core::record::{Outcome, Record};
+use cutover_core::record::{Keep, Outcome, Record};
 
 /// The good releases of one app in the order in which they went live.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,8 +20,13 @@ impl Lineage {
     pub(crate) fn apply(&mut self, record: &Record) {
         match record {
             Record::Begun(plan) => {
-                let Plan { candidate, back, .. } = **plan;
-                self.running = Some((candidate, back, plan.promotes()));
+                let Plan { candidate, back, .. } = &**plan;
+                self.running = Some((*candidate, *back, plan.promotes()));
+            }
+            Record::Concluded { keep: Keep::B, .. } => {
+                if let Some((_, _, promotes)) = &mut self.running {
+                    *promotes = true;
+                }
             }
             Record::Finished(Outcome::Succeeded) => {
                 if let Some((candidate, back, true)) = self.running.take() {

@@ -1,28 +1,45 @@
-//! The tally of one rollout: what the data plane counted since it began, and the sample of the
-//! stage it is in.
+//! The tally of one rollout: what the data plane counted since it began, and in the stage it is in.
+//! It is stored every few seconds, so that a daemon that starts again goes on counting.
 
 use std::collections::BTreeMap;
 
-use cutover_core::dataplane::{Counters, Second, Seconds};
-use cutover_core::guard::Sample;
-use cutover_core::id::ReleaseId;
+use cutover_core::comparison::{Compared, Copies};
+use cutover_core::dataplane::{BySide, Counters, Second, Seconds};
+use cutover_core::id::{FlagKey, ReleaseId};
+use cutover_core::sample::Sample;
 use cutover_core::units::At;
+use serde::{Deserialize, Serialize};
 
 /// Counts of one rollout.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
+    /// Epoch of the proxy, and where to read on from; `None` before the first look.
     cursor: Option<(u64, u64)>,
+    #[serde(skip)]
     open: Option<Second>,
     /// Since the rollout began, all releases and none.
     pub(crate) all: Counters,
     /// Since the rollout began, the candidate.
     pub(crate) candidate: Counters,
-    stage: Sample,
-    latency: BTreeMap<u64, u64>,
+    stage: StageTally,
     /// Whether the newest look at the data plane succeeded.
+    #[serde(skip)]
     pub(crate) looked: bool,
     /// When that was.
+    #[serde(skip)]
     pub(crate) looked_at: At,
+    /// When it was stored last.
+    #[serde(skip)]
+    pub(crate) stored_at: At,
+}
+
+/// Counts of one stage.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct StageTally {
+    number: usize,
+    releases: BTreeMap<ReleaseId, Sample>,
+    flags: BTreeMap<FlagKey, BySide>,
+    copies: Copies,
 }
 
 impl Tally {
@@ -61,36 +78,112 @@ impl Tally {
                 self.all.add(counters);
                 if *release == candidate {
                     self.candidate.add(counters);
-                    self.stage.counts.add(counters);
-                }
-            }
-            if *release == candidate {
-                for (upper, count) in &measured.latency {
-                    *self.latency.entry(*upper).or_default() += count;
                 }
             }
         }
+        self.stage.add(second);
     }
 
-    /// The candidate's requests since the stage was entered, those of the second that is not over
-    /// yet included: a bad candidate must not win a second.
+    /// The stage so far, the second that is not over yet included: a bad candidate must not win a
+    /// second.
     #[must_use]
-    pub(crate) fn sample(&self, candidate: ReleaseId) -> Sample {
-        let mut counts = self.stage.counts;
-        let mut latency = self.latency.clone();
-        let open = self.open.as_ref().and_then(|open| open.releases.get(&candidate));
-        if let Some(measured) = open {
-            measured.instances.values().for_each(|counters| counts.add(counters));
-            for (upper, count) in &measured.latency {
-                *latency.entry(*upper).or_default() += count;
-            }
+    pub(crate) fn stage(&self) -> StageTally {
+        let mut stage = self.stage.clone();
+        if let Some(open) = &self.open {
+            stage.add(open);
         }
-        Sample { counts, latency: latency.into_iter().collect() }
+        stage
     }
 
-    /// A new stage is judged by its own requests.
-    pub(crate) fn next_stage(&mut self) {
-        self.stage = Sample::default();
-        self.latency.clear();
+    /// A stage is judged by its own requests.
+    pub(crate) fn enter(&mut self, stage: usize) {
+        if self.stage.number != stage {
+            self.stage = StageTally { number: stage, ..StageTally::default() };
+        }
+    }
+}
+
+impl StageTally {
+    fn add(&mut self, second: &Second) {
+        for (release, measured) in &second.releases {
+            let sample = self.releases.entry(*release).or_default();
+            for counters in measured.instances.values() {
+                sample.counts.add(counters);
+            }
+            cutover_core::sample::add_latencies(&mut sample.latency, &measured.latency);
+        }
+        for (key, sides) in &second.flags {
+            let known = self.flags.entry(key.clone()).or_default();
+            known.on.add(&sides.on);
+            known.off.add(&sides.off);
+        }
+        if let Some(copies) = &second.copies {
+            self.copies.add(copies);
+        }
+    }
+
+    /// Both sides of what a stage compares: the old one, the new one.
+    #[must_use]
+    pub(crate) fn sides(
+        &self,
+        of: Option<&Compared>,
+        stable: Option<ReleaseId>,
+        candidate: ReleaseId,
+    ) -> (Sample, Sample) {
+        let release = |id: ReleaseId| self.releases.get(&id).cloned().unwrap_or_default();
+        let old = stable.map(release).unwrap_or_default();
+        match of {
+            Some(Compared::Shadow) => (old, self.copies.copy.clone()),
+            Some(Compared::Flag { key, .. }) => {
+                let sides = self.flags.get(key).cloned().unwrap_or_default();
+                (sides.off, sides.on)
+            }
+            Some(Compared::Experiment | Compared::Releases) | None => (old, release(candidate)),
+        }
+    }
+
+    /// What became of copies.
+    #[must_use]
+    pub(crate) fn copies(&self) -> &Copies {
+        &self.copies
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cutover_core::dataplane::Measured;
+
+    use super::*;
+
+    fn second(number: u64, release: ReleaseId, requests: u64) -> Second {
+        let counts = Counters { requests, ..Counters::default() };
+        let id = cutover_core::id::InstanceId { release, slot: 0 };
+        let measured = Measured { instances: [(id, counts)].into(), latency: vec![(9, requests)] };
+        Second { number, releases: [(release, measured)].into(), ..Second::default() }
+    }
+
+    fn seconds(epoch: u64, cursor: u64, seconds: Vec<Second>) -> Seconds {
+        Seconds { epoch, cursor, seconds, ..Seconds::default() }
+    }
+
+    #[test]
+    fn a_stored_tally_goes_on_where_it_was_and_counts_nothing_twice() {
+        let (old, new) = (ReleaseId(1), ReleaseId(2));
+        let mut tally = Tally::default();
+        tally.enter(3);
+        tally.read(&seconds(7, 10, vec![second(10, new, 99)]), new, At(1));
+        tally.read(&seconds(7, 11, vec![second(11, new, 5)]), new, At(2));
+        tally.open = Some(second(12, new, 1));
+        let text = serde_json::to_string(&tally).unwrap();
+        let mut again: Tally = serde_json::from_str(&text).unwrap();
+        again.enter(3);
+        assert_eq!(again.cursor(), Some(11));
+        again.read(&seconds(7, 12, vec![second(12, new, 2)]), new, At(3));
+        assert_eq!((again.all.requests, again.candidate.requests), (7, 7));
+        let (a, b) = again.stage().sides(None, Some(old), new);
+        assert_eq!((a.counts.requests, b.counts.requests, b.latency), (0, 7, vec![(9, 7)]));
+        again.enter(4);
+        assert_eq!(again.stage().sides(None, None, new).1.counts.requests, 0);
+        assert_eq!(again.all.requests, 7);
     }
 }

@@ -152,7 +152,7 @@ impl Part {
 
     fn second(self, number: u64) -> Second {
         let releases = self.releases.into_iter().map(|(id, part)| (id, part.measured())).collect();
-        Second { number, releases, none: self.none }
+        Second { number, releases, none: self.none, ..Second::default() }
     }
 }
 

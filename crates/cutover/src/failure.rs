@@ -158,7 +158,7 @@ impl From<Refused> for Failure {
             RefusedKind::Usage => exit::USAGE,
             RefusedKind::Spec => exit::SPEC,
             RefusedKind::Preflight => exit::PREFLIGHT,
-            RefusedKind::Held => exit::HELD,
+            RefusedKind::Held | RefusedKind::Frozen => exit::HELD,
         };
         let mut failure = Failure::new(code, refused.message);
         failure.help.extend(refused.help);

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cutover_core::dataplane::{AppState, Frontend, Publication, WhileDown};
+use cutover_core::dataplane::{AppState, Frontend, Mirror, Publication, WhileDown};
 use cutover_core::event::EventKind;
 use cutover_core::id::{InstanceId, ReleaseId};
 use cutover_core::observed::{Desired, Observed};
 use cutover_core::patterns::Pattern;
+use cutover_core::plan::Sticky;
 use cutover_core::release::Release;
 use cutover_core::table::{Generation, Table};
 use cutover_core::units::{At, Share, Span};
@@ -38,7 +39,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
 
     fn has_users(&self) -> bool {
         let candidate = self.app.live().map(|rollout| rollout.plan.candidate);
-        let live = self.app.rest.map(|rest| rest.live);
+        let live = self.app.rest.as_ref().map(|rest| rest.live);
         let listens = |id: ReleaseId| {
             self.releases.get(&id).is_some_and(|release| release.spec.listen.is_some())
         };
@@ -99,7 +100,8 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         let rollout = self.app.live();
         let plan = rollout.map(|rollout| &rollout.plan);
         let candidate = plan.map(|plan| plan.candidate);
-        let stable = plan.map_or(self.app.rest.map(|rest| rest.live), |plan| plan.stable());
+        let stable =
+            plan.map_or_else(|| self.app.rest.as_ref().map(|rest| rest.live), |plan| plan.stable());
         let switched = candidate.filter(|candidate| table.share(*candidate) == Share::FULL);
         let Some(by) = switched.or(stable).or(candidate) else {
             // Down: nobody waits for what will not come.
@@ -120,7 +122,26 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             hold_most: HOLD_MOST,
             drain_upgraded: spec.drain.upgraded,
             drain_requests: spec.drain.requests,
+            mirror: candidate.and_then(|id| self.mirror(id)).unwrap_or_default(),
+            identity: self.identity(table),
         })
+    }
+
+    /// Which requests are copied to a release, and how answers are compared.
+    fn mirror(&self, release: ReleaseId) -> Option<Mirror> {
+        let shadow = &self.releases.get(&release)?.spec.patterns.shadow;
+        Some(Mirror {
+            methods: shadow.methods.clone(),
+            compare_body: shadow.compare_body,
+            most_body: shadow.most_body,
+        })
+    }
+
+    /// Who a user is to a flag that is on for some: as the release says that brought it.
+    fn identity(&self, table: &Table) -> Sticky {
+        let partly = table.flags.values().find(|raised| raised.share < Share::FULL);
+        let release = partly.and_then(|raised| self.releases.get(&raised.by));
+        release.map_or(Sticky::No, |release| release.spec.patterns.feature_flag.identity())
     }
 
     fn tell_routed(&mut self, state: &AppState) {

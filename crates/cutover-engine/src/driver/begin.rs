@@ -25,14 +25,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
     }
 
     pub(super) fn prepare(&mut self, request: &DeployRequest) -> Result<Prepared, Refused> {
-        let pattern = request.spec.pattern;
-        if matches!(pattern, Pattern::Shadow | Pattern::AbTesting | Pattern::FeatureFlag) {
-            return Err(refused(
-                RefusedKind::Usage,
-                format!("running {pattern} is not in this build"),
-                "nothing was changed; `cutover plan` prints its stages, and rolling, big-bang, blue-green and canary run",
-            ));
-        }
+        self.thawed()?;
         self.free_for(request.conflict)?;
         let (release, new) = self.meant(request);
         let running = self.app.live().map(|rollout| rollout.plan.candidate);
@@ -48,7 +41,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
                 "watch it with `cutover status --watch`, or end it with `cutover abort`",
             ));
         }
-        let live = self.app.rest.map(|rest| rest.live);
+        let live = self.app.rest.as_ref().map(|rest| rest.live);
         let listens =
             live.and_then(|live| self.releases.get(&live)).map(|r| r.spec.listen.is_some());
         if listens.is_some_and(|listens| listens != release.spec.listen.is_some()) {
@@ -80,6 +73,19 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         Ok(Prepared::Release(Box::new(release)))
     }
 
+    /// New releases may be refused for a while.
+    pub(super) fn thawed(&self) -> Result<(), Refused> {
+        let now = self.context.clock.now();
+        match self.app.frozen.as_ref().filter(|freeze| freeze.holds(now)) {
+            None => Ok(()),
+            Some(freeze) => Err(refused(
+                RefusedKind::Frozen,
+                format!("{} is frozen by {}: {}", self.subject, freeze.by, freeze.reason),
+                "nothing was changed; `cutover rollback` and `cutover abort` work all the same, and `cutover unfreeze` ends it",
+            )),
+        }
+    }
+
     /// May a rollout begin now?
     pub(super) fn free_for(&self, conflict: Conflict) -> Result<(), Refused> {
         if !self.unrecorded.is_empty() {
@@ -108,7 +114,8 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
     /// Where turning back leads: a superseded rollout's rest stays the rest.
     fn before(&self) -> Option<Rest> {
         let now = self.context.clock.now();
-        let rest = self.app.live().map_or(self.app.rest, |rollout| rollout.plan.before)?;
+        let live = self.app.live();
+        let rest = live.map_or(&self.app.rest, |rollout| &rollout.plan.before).clone()?;
         Some(Rest { standby: rest.standby.filter(|standby| standby.until > now), ..rest })
     }
 
@@ -117,7 +124,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         if asked == self.app.spec_n { self.app.n } else { asked }
     }
 
-    fn make_plan(&self, release: &Release, back: bool) -> Plan {
+    pub(super) fn make_plan(&self, release: &Release, back: bool) -> Plan {
         let making = Making {
             spec: &release.spec,
             n: self.n_for(release),
@@ -127,16 +134,33 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         if back { plan_back(making) } else { plan(release.spec.pattern, making) }
     }
 
-    pub(crate) fn planned(&self, request: &DeployRequest) -> PlanAnswer {
+    /// The plan of a request, with what it asks for beside the spec.
+    fn plan_for(&self, request: &DeployRequest, release: &Release) -> Result<Plan, Refused> {
+        let mut plan = self.make_plan(release, false);
+        plan.message = request.message.as_ref().map(|text| text.chars().take(500).collect());
+        if let Some(limit) = request.confirm {
+            if !plan.promotes() {
+                return Err(refused(
+                    RefusedKind::Usage,
+                    format!("{} alone does not make {} live", plan.pattern, release.name()),
+                    "nothing was changed; leave out --confirm, or take a pattern that does",
+                ));
+            }
+            plan.confirm_within(limit.0);
+        }
+        Ok(plan)
+    }
+
+    pub(crate) fn planned(&self, request: &DeployRequest) -> Result<PlanAnswer, Refused> {
         let (release, _) = self.meant(request);
         let n = self.n_for(&release);
-        PlanAnswer {
+        Ok(PlanAnswer {
             from: self.before().and_then(|rest| self.name(rest.live)),
             to: release.name(),
             n,
             scaled: n != release.spec.instances,
-            plan: Box::new(self.make_plan(&release, false)),
-        }
+            plan: Box::new(self.plan_for(request, &release)?),
+        })
     }
 
     pub(super) async fn begin(
@@ -148,11 +172,13 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         match self.prepare(request)? {
             Prepared::Live(accepted) => Ok(*accepted),
             Prepared::Release(release) => {
-                let live = self.app.rest.map(|rest| rest.live);
+                let live = self.app.rest.as_ref().map(|rest| rest.live);
                 if live == Some(release.id) && self.releases.contains_key(&release.id) {
                     return self.rescale(*release, actor).await;
                 }
-                self.start(*release, false, vec![], actor).await
+                let plan = self.plan_for(request, &release)?;
+                let warnings = self.said_of(&plan, &release);
+                self.start(*release, plan, warnings, actor).await
             }
         }
     }
@@ -171,11 +197,12 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
     pub(super) async fn start(
         &mut self,
         release: Release,
-        back: bool,
+        plan: Plan,
         warnings: Vec<String>,
         actor: &str,
     ) -> Result<Accepted, Refused> {
-        let plan = self.make_plan(&release, back);
+        let back = plan.back;
+        let shown = self.comparison();
         let (n, to) = (self.n_for(&release), release.name());
         let superseded = self.app.live().map(|_| self.run.number);
         self.store(&release).await?;
@@ -187,6 +214,10 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             let _ = reply.send(Err(refused(RefusedKind::Held, text, "the app is not down")));
         }
         let cursor = self.context.events.last();
+        if let (Some(old), Some((stage, comparison))) = (superseded, shown) {
+            let kind = EventKind::Compared { stage, comparison: Box::new(comparison) };
+            self.context.tell(&self.subject, Some(old), kind);
+        }
         if let Some(old) = superseded {
             let kind = EventKind::Superseded { by: rollout };
             self.context.tell(&self.subject, Some(old), kind);
@@ -235,7 +266,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         }
         self.free_for(Conflict::Refuse)?;
         let release = self.target(to)?;
-        if self.app.rest.map(|rest| rest.live) == Some(release.id) {
+        if self.app.rest.as_ref().map(|rest| rest.live) == Some(release.id) {
             return Ok(Accepted::NothingToDo { live: release.name() });
         }
         let warnings = self.changed_secrets(&release);
@@ -251,7 +282,8 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             });
         }
         self.check(&release).await?;
-        self.start((*release).clone(), true, warnings, actor).await
+        let plan = self.make_plan(&release, true);
+        self.start((*release).clone(), plan, warnings, actor).await
     }
 
     /// Can this release run here, and be reached?
@@ -274,7 +306,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             };
             refused(RefusedKind::Usage, message, &help)
         };
-        let id: Option<ReleaseId> = match (to, self.app.rest) {
+        let id: Option<ReleaseId> = match (to, &self.app.rest) {
             (Some(version), _) => {
                 let named = self.releases.values().filter(|r| r.version == *version);
                 named.map(|r| r.id).filter(|id| self.lineage.is_good(*id)).max()
@@ -287,6 +319,18 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             Some(version) => nothing(format!("{}: no good release {version}", self.subject)),
             None => nothing(format!("{}: no good release before the live one", self.subject)),
         })
+    }
+
+    /// What the caller should know of a plan.
+    fn said_of(&self, plan: &Plan, release: &Release) -> Vec<String> {
+        let flag = release.spec.patterns.feature_flag.flag.as_ref();
+        let ramped = plan.pattern == Pattern::FeatureFlag && plan.flag.is_none();
+        match flag.filter(|_| ramped && plan.before.is_some()) {
+            Some(key) => {
+                vec![format!("flag {key} is on for everybody already: the release only rolls")]
+            }
+            None => vec![],
+        }
     }
 
     fn changed_secrets(&self, release: &Release) -> Vec<String> {

@@ -3,6 +3,7 @@
 use cutover_core::app::Phase;
 use cutover_core::event::EventKind;
 use cutover_core::id::Version;
+use cutover_core::plan::Plan;
 use cutover_core::record::{Outcome, Record};
 use cutover_core::release::Release;
 use tokio::sync::oneshot;
@@ -10,6 +11,7 @@ use tokio::sync::oneshot;
 use super::Driver;
 use crate::api::{
     Accepted, Acted, Action, AppStatus, Conflict, DeployRequest, PlanAnswer, Refused, RefusedKind,
+    StageComparison,
 };
 use crate::ports::{Clock, DataPlane, Platform};
 
@@ -30,6 +32,8 @@ pub(crate) enum Command {
     Act { action: Action, actor: String, reply: Reply<Acted> },
     /// What it is like now.
     Status { reply: oneshot::Sender<AppStatus> },
+    /// What both sides of the stage under way are like.
+    Compared { reply: oneshot::Sender<Option<StageComparison>> },
 }
 
 /// A release that may be rolled out, before preflight.
@@ -53,7 +57,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
                 let answer = self.begin(&request, &actor).await;
                 drop(reply.send(answer));
             }
-            Command::Plan { request, reply } => drop(reply.send(Ok(self.planned(&request)))),
+            Command::Plan { request, reply } => drop(reply.send(self.planned(&request))),
             Command::Rollback { to, dry_run, actor, reply } => {
                 let answer = self.roll_back(to.as_ref(), dry_run, &actor).await;
                 drop(reply.send(answer));
@@ -69,6 +73,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
                 drop(reply.send(answer));
             }
             Command::Status { reply } => drop(reply.send(self.status())),
+            Command::Compared { reply } => drop(reply.send(self.compared_now())),
         }
     }
 
@@ -91,6 +96,15 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
                     RefusedKind::Usage,
                     format!("{}: the stage is not reached yet", self.subject),
                     "nothing was changed; see `cutover status`, and promote when it waits",
+                ));
+            }
+            (Action::Promote, Some(Phase::Forward(forward)))
+                if self.is_experiment(forward.stage) =>
+            {
+                return Err(refused(
+                    RefusedKind::Usage,
+                    format!("{}: an experiment is running", self.subject),
+                    "nothing was changed; end it with `cutover experiment conclude --keep a` (the old version) or `--keep b` (the new one)",
                 ));
             }
             (Action::Promote, Some(Phase::Forward(forward))) => {
@@ -125,6 +139,10 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
                 self.write(Record::Scaled { n, by_spec: false }, actor).await?;
                 self.tell(EventKind::Scaled { n, actor: actor_name });
             }
+            (Action::Confirm, _) => self.confirm(actor).await?,
+            (Action::Conclude { keep }, _) => self.conclude(keep, actor).await?,
+            (Action::Freeze { reason, lasts }, _) => self.freeze(reason, lasts, actor).await?,
+            (Action::Unfreeze, _) => self.unfreeze(actor).await?,
             (Action::Retry, _) => return self.retry(actor).await,
             // Its answer waits for the last instance.
             (Action::Down, _) => self.go_down(actor).await?,
@@ -134,6 +152,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
     }
 
     async fn retry(&mut self, actor: &str) -> Result<Acted, Refused> {
+        self.thawed()?;
         self.free_for(Conflict::Refuse)?;
         let failed = self.app.rollout.as_ref().filter(|rollout| match rollout.phase {
             Phase::Done(Outcome::Succeeded) | Phase::Forward(_) | Phase::Back { .. } => false,
@@ -145,9 +164,11 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             return Err(refused(RefusedKind::Usage, text, "nothing was changed"));
         };
         let back = failed.is_some_and(|rollout| rollout.plan.back);
+        let message = failed.and_then(|rollout| rollout.plan.message.clone());
         let cursor = self.context.events.last();
         self.check(&release).await?;
-        self.start((*release).clone(), back, vec![], actor).await?;
+        let plan = Plan { message, ..self.make_plan(&release, back) };
+        self.start((*release).clone(), plan, vec![], actor).await?;
         Ok(Acted { rollout: Some(self.run.number), cursor, recorded: true })
     }
 

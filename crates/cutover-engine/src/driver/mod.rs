@@ -4,7 +4,9 @@
 mod act;
 mod begin;
 mod commands;
+mod compare;
 mod hooks;
+mod people;
 mod records;
 mod status;
 mod tell;
@@ -113,6 +115,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         for entry in &entries {
             driver.replay(entry);
         }
+        driver.take_up_tally();
         let started = Record::EngineStarted { epoch: driver.context.epoch };
         driver.apply(driver.context.clock.now(), &started);
         if !entries.is_empty() {
@@ -134,6 +137,20 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             self.tell_finished(outcome, &Observed::default()).await;
         }
         Ok(())
+    }
+
+    fn take_up_tally(&mut self) {
+        let Some(rollout) = self.app.live() else { return };
+        let stage = match rollout.phase {
+            Phase::Forward(forward) => Some(forward.stage),
+            Phase::Back { .. } | Phase::Done(_) => None,
+        };
+        if let Some(tally) = self.context.events.kept_tally(&self.subject, self.run.number) {
+            self.run.tally = tally;
+        }
+        if let Some(stage) = stage {
+            self.run.tally.enter(stage);
+        }
     }
 
     fn replay(&mut self, entry: &Entry) {
@@ -258,7 +275,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         let Some(reached) = forward.reached else { return BUSY };
         let gates = rollout.plan.stages.get(forward.stage).map(|stage| stage.gates.as_slice());
         let ends = gates.unwrap_or_default().iter().filter_map(|gate| match gate {
-            Gate::Hold(span) => Some(reached + *span),
+            Gate::Hold(span) | Gate::Conclude(span) | Gate::Confirm(span) => Some(reached + *span),
             Gate::Judge { bake, .. } => Some(reached + *bake),
             Gate::Ready | Gate::Approval | Gate::Hooks => None,
         });

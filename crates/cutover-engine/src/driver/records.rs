@@ -1,6 +1,7 @@
 //! Recording what was decided, before it is done.
 
 use cutover_core::app::Phase;
+use cutover_core::comparison::Compared;
 use cutover_core::event::EventKind;
 use cutover_core::guard;
 use cutover_core::id::ReleaseId;
@@ -14,6 +15,8 @@ use crate::context::chain;
 use crate::journal::JournalError;
 use crate::ports::{Clock, DataPlane, Platform};
 
+/// How often the tally is stored.
+const STORE_TALLY: std::time::Duration = std::time::Duration::from_secs(2);
 /// How often the verdict is told while it stays the same.
 const TELL_VERDICT: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -25,8 +28,17 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
                 Record::TurnedBack(why) => Some(self.explain(*why).await),
                 _ => None,
             };
+            // What the stage has shown is gone once it is left.
+            let shown = match &record {
+                Record::Passed { .. } | Record::TurnedBack(_) => self.comparison(),
+                _ => None,
+            };
             if self.record(record.clone(), None).await.is_err() {
                 return false;
+            }
+            if let Some((stage, comparison)) = shown {
+                let comparison = Box::new(comparison);
+                self.tell(EventKind::Compared { stage, comparison });
             }
             self.tell_record(&record, detail, observed).await;
             self.follow_up(&record);
@@ -38,8 +50,9 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
     fn follow_up(&mut self, record: &Record) {
         match record {
             Record::HookStarted { stage, hook } => self.start_hook(*stage, *hook),
-            Record::Passed { .. } => {
-                self.run.tally.next_stage();
+            Record::Passed { stage } => {
+                self.run.tally.enter(stage + 1);
+                self.keep_tally();
                 self.run.verdict = None;
                 self.run.waiting_told = None;
             }
@@ -137,6 +150,15 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             Ok(seconds) => self.run.tally.read(&seconds, candidate, now),
             Err(_) => self.run.tally.looked = false,
         }
+        if now.since(self.run.tally.stored_at) >= STORE_TALLY {
+            self.run.tally.stored_at = now;
+            self.keep_tally();
+        }
+    }
+
+    /// Stores the tally, for a daemon that starts again in the middle.
+    pub(super) fn keep_tally(&self) {
+        self.context.events.keep_tally(&self.subject, self.run.number, &self.run.tally);
     }
 
     /// Reads the counts for the last time, the second that is not over yet included.
@@ -154,12 +176,14 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         let (Phase::Forward(forward), Some(bounds)) = (rollout.phase, rollout.plan.guard) else {
             return;
         };
-        let gates = rollout.plan.stages.get(forward.stage).map(|stage| stage.gates.as_slice());
-        let awaited =
-            gates.is_some_and(|gates| gates.iter().any(|g| matches!(g, Gate::Judge { .. })));
+        let plan = &rollout.plan;
+        let Some(stage) = plan.stages.get(forward.stage) else { return };
+        let awaited = stage.gates.iter().any(|g| matches!(g, Gate::Judge { .. }));
+        let of = Compared::at(plan, stage);
         let held = rollout.plan.on_failure == OnFailure::Hold && forward.holding.is_some();
         let (verdict, reason) = if self.run.tally.looked {
-            guard::judge(&bounds, &self.run.tally.sample(rollout.plan.candidate))
+            let sides = self.run.tally.stage().sides(of.as_ref(), plan.stable(), plan.candidate);
+            guard::judge(&bounds, &sides.1)
         } else {
             (Verdict::Error, "the proxy's counts cannot be read".to_owned())
         };

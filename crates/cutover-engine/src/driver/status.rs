@@ -11,7 +11,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
     pub(super) fn status(&self) -> AppStatus {
         let state = self.watch.state.as_ref();
         let table = state.map(|state| &state.table);
-        let live = self.app.rest.map(|rest| rest.live);
+        let live = self.app.rest.as_ref().map(|rest| rest.live);
         let spec = live.and_then(|live| self.releases.get(&live)).map(|release| &release.spec);
         let instances = self.seen.iter().filter_map(|(id, seen)| {
             Some(InstanceStatus {
@@ -27,7 +27,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             })
         });
         let ids = table.iter().flat_map(|table| table.serving.keys().map(|id| id.release));
-        let standby = self.app.rest.and_then(|rest| rest.standby);
+        let standby = self.app.rest.as_ref().and_then(|rest| rest.standby);
         let now = self.context.clock.now();
         AppStatus {
             subject: self.subject.clone(),
@@ -45,6 +45,8 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             instances: instances.collect(),
             shares: ids.filter_map(|id| table.map(|table| (id, table.share(id)))).collect(),
             held: table.is_some_and(cutover_core::table::Table::is_held),
+            flags: table.map(|table| table.flags.clone()).unwrap_or_default(),
+            frozen: self.app.frozen.clone().filter(|freeze| freeze.holds(now)),
             rollout: self.rollout_status(),
             troubles: self.troubles.values().cloned().collect(),
         }
@@ -72,6 +74,8 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             waiting,
             paused: rollout.paused.is_some(),
             verdict: self.run.verdict.clone(),
+            confirm_until: self.confirm_until().map(|(_, until)| until),
+            comparison: self.comparison().map(|(_, comparison)| comparison),
         })
     }
 }

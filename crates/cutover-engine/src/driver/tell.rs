@@ -10,6 +10,7 @@ use cutover_core::observed::{Observed, State};
 use cutover_core::plan::Gate;
 use cutover_core::record::{Outcome, Record, Why};
 use cutover_core::release::ReleaseName;
+use cutover_core::units::At;
 
 use super::Driver;
 use crate::ports::{Clock, DataPlane, Platform, Seen};
@@ -79,6 +80,10 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             | Record::Begun(_)
             | Record::Judged { .. }
             | Record::Approved { .. }
+            | Record::Concluded { .. }
+            | Record::Confirmed
+            | Record::Frozen(_)
+            | Record::Unfrozen
             | Record::HookStarted { .. }
             | Record::HookEnded { .. }
             | Record::Paused
@@ -107,7 +112,8 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         self.tell(EventKind::RolloutFinished {
             outcome,
-            live: self.app.rest.and_then(|rest| self.name(rest.live)),
+            live: self.app.rest.as_ref().and_then(|rest| self.name(rest.live)),
+            promoted: outcome == Outcome::Succeeded && rollout.plan.promotes(),
             exposed,
             milliseconds: millis(now.since(rollout.begun)),
             counts: self.run.tally.all,
@@ -129,6 +135,24 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             self.run.waiting_told = Some(forward.stage);
             self.tell(EventKind::Waiting { stage: forward.stage, approval: true });
         }
+        if let Some((stage, until)) = self.confirm_until()
+            && self.run.waiting_told != Some(stage)
+        {
+            self.run.waiting_told = Some(stage);
+            self.tell(EventKind::Unconfirmed { stage, until });
+        }
+    }
+
+    /// The stage at which a person has to confirm, and until when.
+    pub(super) fn confirm_until(&self) -> Option<(usize, At)> {
+        let rollout = self.app.live().filter(|rollout| !rollout.confirmed)?;
+        let Phase::Forward(forward) = rollout.phase else { return None };
+        let gates = &rollout.plan.stages.get(forward.stage)?.gates;
+        let limit = gates.iter().find_map(|gate| match gate {
+            Gate::Confirm(limit) => Some(*limit),
+            _ => None,
+        });
+        Some((forward.stage, forward.reached? + limit?))
     }
 
     /// What was seen when the rollout turned back: of the candidate's instances the last probe or
@@ -136,7 +160,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
     pub(super) async fn explain(&self, why: Why) -> String {
         let mut text = String::new();
         match why {
-            Why::Aborted | Why::HeldTooLong => return text,
+            Why::Aborted | Why::HeldTooLong | Why::Unconfirmed => return text,
             Why::Verdict => {
                 return self.run.verdict.as_ref().map(|v| v.1.clone()).unwrap_or_default();
             }

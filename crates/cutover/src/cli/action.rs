@@ -1,4 +1,5 @@
-//! `cutover promote`, `pause`, `resume`, `abort`, `retry`, `scale`, `down`: what a person asks of an app.
+//! `cutover promote`, `confirm`, `pause`, `resume`, `abort`, `retry`, `scale`, `down`: what a person
+//! asks of an app.
 
 use std::time::Duration;
 
@@ -59,7 +60,11 @@ pub(super) struct Down {
     all: bool,
 }
 
-async fn act(client: &Client, app: &AppStatus, action: Action) -> Result<Acted, CallError> {
+pub(super) async fn act(
+    client: &Client,
+    app: &AppStatus,
+    action: Action,
+) -> Result<Acted, CallError> {
     client.post(&path(app), &action).await
 }
 
@@ -72,7 +77,7 @@ fn path(app: &AppStatus) -> String {
     format!("/v1/apps/{}/actions", app.subject)
 }
 
-fn say(session: &Session, acted: &Acted, text: &str) -> Done {
+pub(super) fn say(session: &Session, acted: &Acted, text: &str) -> Done {
     if session.common.json {
         session.print_json(acted)?;
     } else {
@@ -86,6 +91,9 @@ fn say(session: &Session, acted: &Acted, text: &str) -> Done {
 
 pub(super) async fn promote(session: &Session) -> Done {
     plain(session, Action::Promote, "goes on").await
+}
+pub(super) async fn confirm(session: &Session) -> Done {
+    plain(session, Action::Confirm, "is confirmed; it no longer turns back by itself").await
 }
 pub(super) async fn pause(session: &Session) -> Done {
     plain(session, Action::Pause, "pauses before its next stage; go on: cutover resume").await

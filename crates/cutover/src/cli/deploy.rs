@@ -33,9 +33,9 @@ pub(super) struct Args {
     supersede: bool,
     #[command(flatten)]
     following: Following,
-    /// Show the plan and ask before anything happens (not in this build).
-    #[arg(long)]
-    confirm: bool,
+    /// Why, for `history` and whoever is asked about it later.
+    #[arg(short, long, value_name = "WHY")]
+    message: Option<String>,
 }
 
 /// Settings of the spec that the command line overrides.
@@ -47,6 +47,10 @@ pub(super) struct Overrides {
     /// Instances replaced at a time, by rolling.
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) batch: Option<Count>,
+    /// Turn back by itself unless `cutover confirm` comes within this time, once everybody gets the
+    /// new version.
+    #[arg(long, value_name = "SPAN")]
+    pub(super) confirm: Option<Span>,
     /// What a bad version leads to, instead of the spec's.
     #[arg(long, value_name = "WHAT", value_parser = on_failure)]
     pub(super) on_failure: Option<OnFailure>,
@@ -116,20 +120,19 @@ pub(super) fn request(
         })?;
         passed.insert(name.clone(), value);
     }
-    Ok(DeployRequest { subject, version, spec, base, passed, conflict })
+    let confirm = overrides.confirm;
+    Ok(DeployRequest { subject, version, spec, base, passed, conflict, confirm, message: None })
 }
 
 impl Args {
     pub(super) async fn run(self, session: &Session) -> Done {
-        if self.confirm {
-            return super::later::refuse("deploy --confirm");
-        }
         let conflict = match (self.wait, self.supersede) {
             (true, _) => Conflict::Wait,
             (_, true) => Conflict::Supersede,
             (false, false) => Conflict::Refuse,
         };
-        let request = request(session, self.version, &self.overrides, conflict)?;
+        let mut request = request(session, self.version, &self.overrides, conflict)?;
+        request.message = self.message;
         let client = session.client().await?;
         let mut interrupts = Interrupts::watch()?;
         let asked = async {

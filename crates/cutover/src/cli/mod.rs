@@ -7,6 +7,8 @@ mod daemon;
 mod demo;
 mod deploy;
 mod events;
+mod experiment;
+mod freeze;
 mod history;
 mod later;
 mod load;
@@ -101,6 +103,7 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Logs(args) => args.run(session).await,
         Command::Events(args) => args.run(session).await,
         Command::Promote => action::promote(session).await,
+        Command::Confirm => action::confirm(session).await,
         Command::Pause => action::pause(session).await,
         Command::Resume => action::resume(session).await,
         Command::Abort(args) => args.run(session).await,
@@ -119,12 +122,12 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Init(_) => later::refuse("init"),
         Command::Simulate(_) => later::refuse("simulate"),
         Command::Prune(_) => later::refuse("prune"),
-        Command::Freeze(_) => later::refuse("freeze"),
-        Command::Unfreeze(_) => later::refuse("unfreeze"),
+        Command::Freeze(args) => args.run(session).await,
+        Command::Unfreeze(args) => args.run(session).await,
         Command::Guide(_) => later::refuse("guide"),
         Command::Report(_) => later::refuse("report"),
         Command::Flag(_) => later::refuse("flag"),
-        Command::Experiment(_) => later::refuse("experiment"),
+        Command::Experiment(args) => args.run(session).await,
         Command::Judge(_) => later::refuse("judge"),
     }
 }

@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use super::common::Common;
 use super::later::Later;
 use super::{
-    VERSION, action, completions, daemon, demo, deploy, events, history, load, logs, man, plan,
-    proxy, rollback, status, validate,
+    VERSION, action, completions, daemon, demo, deploy, events, experiment, freeze, history, load,
+    logs, man, plan, proxy, rollback, status, validate,
 };
 
 /// Releases a new version of an application: rolling, blue-green, canary and more, watched, and
@@ -35,6 +35,8 @@ pub(super) enum Command {
     Rollback(rollback::Args),
     /// Let the rollout go on: give the approval it waits for.
     Promote,
+    /// Say that the new version is good, so that `deploy --confirm` does not turn back.
+    Confirm,
     /// Do not enter the next stage until `resume`.
     Pause,
     /// Go on after `pause`.
@@ -59,18 +61,15 @@ pub(super) enum Command {
     Simulate(Later),
     /// Remove what old releases left behind (not in this build).
     Prune(Later),
-    /// Refuse rollouts for a while (not in this build).
-    Freeze(Later),
-    /// End a freeze (not in this build).
-    Unfreeze(Later),
+    Freeze(freeze::Freeze),
+    Unfreeze(freeze::Unfreeze),
     /// Read the guide (not in this build).
     Guide(Later),
     /// Report on one rollout (not in this build).
     Report(Later),
     /// Feature flags (not in this build).
     Flag(Later),
-    /// Experiments (not in this build).
-    Experiment(Later),
+    Experiment(experiment::Args),
     /// Judge two sets of measurements (not in this build).
     Judge(Later),
 }
@@ -87,7 +86,7 @@ mod tests {
         for command in Cli::command().get_subcommands() {
             let about = command.get_about().map(ToString::to_string).unwrap_or_default();
             let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
-            let plain = ["promote", "pause", "resume"].contains(&command.get_name());
+            let plain = ["promote", "confirm", "pause", "resume"].contains(&command.get_name());
             let later = about.contains("not in this build");
             assert!(plain || later || long.contains("Example: cutover "), "{}", command.get_name());
         }

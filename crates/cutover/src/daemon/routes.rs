@@ -15,7 +15,7 @@ use cutover_core::spec::{self, PlatformKind};
 use cutover_core::units::At;
 use cutover_engine::api::{
     Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PROTOCOL, PlanAnswer, Refused,
-    RefusedKind, RollbackRequest,
+    RefusedKind, RollbackRequest, StageComparison,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -52,7 +52,7 @@ impl IntoResponse for No {
             RefusedKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             RefusedKind::Usage => StatusCode::BAD_REQUEST,
             RefusedKind::Spec | RefusedKind::Preflight => StatusCode::UNPROCESSABLE_ENTITY,
-            RefusedKind::Held => StatusCode::CONFLICT,
+            RefusedKind::Held | RefusedKind::Frozen => StatusCode::CONFLICT,
         };
         (status, Json(self.0)).into_response()
     }
@@ -163,6 +163,15 @@ pub(crate) async fn app(
     let subject = subject(&name)?;
     let found = daemon.engine.status(Some(&subject)).await?.into_iter().next();
     found.map(Json).ok_or_else(|| usage(format!("there is no app {subject}")))
+}
+
+pub(crate) async fn compared(
+    State(daemon): State<Shared>,
+    Path(name): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answer<Vec<StageComparison>> {
+    let most = number(&query, "most", 20)?;
+    Ok(Json(daemon.engine.compared(&subject(&name)?, most).await?))
 }
 
 pub(crate) async fn logs(

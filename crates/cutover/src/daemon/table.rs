@@ -7,7 +7,7 @@ use cutover_core::event::Event;
 use cutover_core::units::At;
 use cutover_engine::api::{
     Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PlanAnswer, Refused,
-    RollbackRequest,
+    RollbackRequest, StageComparison,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -118,6 +118,16 @@ pub(crate) fn table() -> Vec<Route> {
         route("get", "/v1/apps/{subject}", "One app.", Body::Json(schema::<AppStatus>), || {
             get(routes::app)
         }),
+        Route {
+            query: &[("most", "how many; 20 if not given")],
+            ..route(
+                "get",
+                "/v1/apps/{subject}/comparisons",
+                "What stages compared, newest first.",
+                Body::Json(schema::<Vec<StageComparison>>),
+                || get(routes::compared),
+            )
+        },
         Route {
             query: &[("lines", "how many of the last lines; 100 if not given")],
             ..route(

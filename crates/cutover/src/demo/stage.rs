@@ -139,6 +139,8 @@ impl Stage {
             base: self.folder.path().join("app"),
             passed: Default::default(),
             conflict: Conflict::Refuse,
+            confirm: None,
+            message: None,
         };
         let client = self.client().await?;
         let accepted: Accepted = client.post("/v1/deploy", &request).await?;

@@ -44,7 +44,11 @@ pub(crate) fn result(summary: &Summary) -> Option<String> {
             parts.extend(summary.seconds.map(seconds));
             parts.extend(summary.counts.as_ref().map(counts));
             parts.extend(down(summary));
-            Some(format!("{subject} {live} is live{was}: {}", parts.join(", ")))
+            let what = match summary.outcome {
+                Ended::Observed => format!("{live} stays live, {to} was observed"),
+                _ => format!("{live} is live{was}"),
+            };
+            Some(format!("{subject} {what}: {}", parts.join(", ")))
         }
         Ended::NothingToDo => Some(format!("{subject} {to} is live already: nothing to do")),
         Ended::Detached if summary.exit_code == exit::OK => Some(match summary.rollout {

@@ -1,5 +1,6 @@
 //! Text. Nothing else in Cutover makes any.
 
+mod comparison;
 mod end;
 mod history;
 mod json;
@@ -13,6 +14,7 @@ mod text;
 mod time;
 mod view;
 
+pub(crate) use comparison::comparisons;
 pub(crate) use end::{failure, result};
 pub(crate) use history::history;
 pub(crate) use json::{json, print_failure};

@@ -36,6 +36,7 @@ impl Names {
                 known.from = from.as_ref().map(ToString::to_string);
                 known.to = to.to_string();
             }
+            EventKind::Concluded { plan, .. } => known.plan = Some((**plan).clone()),
             EventKind::Instance { release, .. } => known.name(Some(release)),
             EventKind::Scaled { n, .. } => known.n = *n,
             EventKind::RolloutFinished { live, .. } => known.name(live.as_ref()),

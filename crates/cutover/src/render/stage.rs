@@ -70,6 +70,8 @@ fn gate(gate: &Gate) -> Option<String> {
         Gate::Hold(span) => Some(format!("hold {}", Span(*span))),
         Gate::Judge { bake, .. } => Some(format!("verdict after {}", Span(*bake))),
         Gate::Approval => Some("approval".to_owned()),
+        Gate::Conclude(span) => Some(format!("experiment, {} at most", Span(*span))),
+        Gate::Confirm(span) => Some(format!("to be confirmed within {}", Span(*span))),
         Gate::Hooks => Some("hooks".to_owned()),
     }
 }
@@ -78,7 +80,7 @@ fn gate(gate: &Gate) -> Option<String> {
 pub(super) fn hold(plan: &Plan, index: usize) -> std::time::Duration {
     let gates = plan.stages.get(index).map_or(&[][..], |stage| &stage.gates);
     let spans = gates.iter().map(|gate| match gate {
-        Gate::Hold(span) => *span,
+        Gate::Hold(span) | Gate::Conclude(span) | Gate::Confirm(span) => *span,
         Gate::Judge { bake, .. } => *bake,
         Gate::Ready | Gate::Approval | Gate::Hooks => std::time::Duration::ZERO,
     });

@@ -4,9 +4,10 @@ use cutover_core::observed::State;
 use cutover_core::units::{At, Share};
 use cutover_engine::api::{AppStatus, InstanceStatus, RolloutStatus};
 
+use super::comparison::lines;
 use super::names::instance;
 use super::stage;
-use super::text::{state_word, verdict_word};
+use super::text::{frozen, state_word, verdict_word};
 use super::time::{span, time};
 
 /// Characters of a share bar.
@@ -40,6 +41,10 @@ fn block(app: &AppStatus, now: At) -> String {
     if app.held {
         lines.push("  requests wait: nobody serves".to_owned());
     }
+    for (key, raised) in &app.flags {
+        lines.push(format!("  flag {key} is on for {}", raised.share));
+    }
+    lines.extend(app.frozen.iter().map(|freeze| format!("  {}", frozen(freeze))));
     lines.extend(app.troubles.iter().map(|trouble| format!("  trouble: {trouble}")));
     lines.join("\n")
 }
@@ -81,6 +86,12 @@ fn rollout_line(app: &AppStatus, rollout: &RolloutStatus, now: At) -> String {
     }
     if rollout.paused {
         text.push_str("\n    paused: cutover resume");
+    }
+    if let Some(until) = rollout.confirm_until {
+        text.push_str(&format!("\n    turns back at {} unless: cutover confirm", time(until)));
+    }
+    for line in rollout.comparison.iter().flat_map(lines) {
+        text.push_str(&format!("\n    {line}"));
     }
     if let Some((verdict, reason)) = &rollout.verdict {
         text.push_str(&format!("\n    verdict {}: {reason}", verdict_word(*verdict)));

@@ -3,7 +3,7 @@
 use cutover_core::event::{Event, EventKind};
 use cutover_core::id::ReleaseId;
 use cutover_core::observed::State;
-use cutover_core::record::{Outcome, Verdict, Why};
+use cutover_core::record::{Freeze, Keep, Outcome, Verdict, Why};
 use cutover_core::release::ReleaseName;
 use cutover_core::units::Share;
 
@@ -61,6 +61,22 @@ pub(crate) fn lines(event: &Event, names: &Names) -> Vec<String> {
             "no verdict in time; it waits for you: cutover promote, or abort, --app {}",
             event.subject
         )),
+        EventKind::Unconfirmed { until, .. } => one(format!(
+            "everybody gets the new version; it turns back at {} unless you confirm: cutover confirm --app {}",
+            super::time::time(*until),
+            event.subject
+        )),
+        EventKind::Confirmed { actor } => one(format!("confirmed by {actor}")),
+        EventKind::Concluded { keep, actor, .. } => {
+            let what = match keep {
+                Keep::A => "the old version stays",
+                Keep::B => "the new version for everybody",
+            };
+            one(format!("experiment concluded by {actor}: {what}"))
+        }
+        EventKind::Compared { comparison, .. } => super::comparison::lines(comparison),
+        EventKind::Frozen(freeze) => one(frozen(freeze)),
+        EventKind::Unfrozen { actor } => one(format!("unfrozen by {actor}")),
         EventKind::Approved { actor } => one(format!("approved by {actor}")),
         EventKind::Paused { actor } => one(format!("paused by {actor}")),
         EventKind::Resumed { actor } => one(format!("resumed by {actor}")),
@@ -70,18 +86,24 @@ pub(crate) fn lines(event: &Event, names: &Names) -> Vec<String> {
             block(format!("turns back: {}", why_words(*why)), detail)
         }
         EventKind::Superseded { by } => one(format!("rollout #{by} takes over")),
-        EventKind::RolloutFinished { outcome, live, milliseconds, counts, .. } => {
+        EventKind::RolloutFinished { outcome, live, promoted, milliseconds, counts, .. } => {
             let took = span(std::time::Duration::from_millis(*milliseconds));
             let live = live.as_ref().map_or("nothing".to_owned(), ToString::to_string);
-            one(format!(
-                "{}: {live} is live, {took}, {}",
-                outcome_words(*outcome),
-                super::end::counts(counts)
-            ))
+            let how = match outcome {
+                Outcome::Succeeded if !promoted => "observed".to_owned(),
+                outcome => outcome_words(*outcome),
+            };
+            one(format!("{how}: {live} is live, {took}, {}", super::end::counts(counts)))
         }
         EventKind::Down { actor } => one(format!("taken down by {actor}")),
         EventKind::Warning { text } => one(format!("warning: {text}")),
     }
+}
+
+/// `frozen until … by ana: sale on Friday`
+pub(super) fn frozen(freeze: &Freeze) -> String {
+    let until = freeze.until.map_or_else(String::new, |at| format!(" until {}", super::time(at)));
+    format!("frozen{until} by {}: {}", freeze.by, freeze.reason)
 }
 
 fn arrow(from: Option<&ReleaseName>) -> String {
@@ -133,6 +155,7 @@ pub(super) fn why_words(why: Why) -> &'static str {
         Why::Verdict => "the verdict was fail",
         Why::Hook => "a hook failed",
         Why::HeldTooLong => "nobody answered in time",
+        Why::Unconfirmed => "nobody confirmed in time",
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cutover_core::id::Subject;
+use cutover_core::release::ReleaseName;
 use cutover_engine::api::{Accepted, Acted, Action};
 use tokio::time::{Instant, sleep_until};
 
@@ -45,6 +46,20 @@ impl Watch {
                 Watch { summary, follow: Some((rollout, cursor)), warnings }
             }
         }
+    }
+
+    /// A rollout that somebody began before.
+    pub(crate) fn joined(
+        subject: Subject,
+        rollout: u64,
+        cursor: u64,
+        from: Option<&ReleaseName>,
+        to: &ReleaseName,
+    ) -> Watch {
+        let mut watch = Watch::begun(subject, rollout, cursor);
+        watch.summary.names(from, to);
+        watch.summary.live = from.map(ToString::to_string);
+        watch
     }
 
     /// A rollout of which only the number is known.

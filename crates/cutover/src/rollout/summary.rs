@@ -101,6 +101,7 @@ impl Summary {
             EventKind::RolloutFinished {
                 outcome,
                 live,
+                promoted,
                 milliseconds,
                 counts,
                 candidate,
@@ -111,7 +112,7 @@ impl Summary {
             } => {
                 self.live = live.as_ref().map(ToString::to_string);
                 self.outcome = match outcome {
-                    Outcome::Succeeded if self.live == self.to => Ended::Succeeded,
+                    Outcome::Succeeded if *promoted => Ended::Succeeded,
                     Outcome::Succeeded => Ended::Observed,
                     Outcome::RolledBack(_) => Ended::RolledBack,
                     Outcome::RolledBackDegraded(_) => Ended::RolledBackDegraded,

@@ -70,6 +70,7 @@ impl World {
             && self.scenario.judging == Judging::Passes
             && faults.stray_exit == 0
             && calm
+            && self.scenario.confirm == 0
             && self.begun == 1
             && self.app.rollout.as_ref().is_some_and(|rollout| rollout.plan.promotes())
             && !outcomes.iter().all(expected)
