@@ -10,7 +10,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use cutover_core::dataplane::{
-    AppState, Counters, DataPlaneState, Frontend, Publication, Refusal, Seconds, WhileDown,
+    AppState, Counters, DataPlaneState, Frontend, Mirror, Publication, Refusal, Seconds, WhileDown,
 };
 use cutover_core::id::{InstanceId, ReleaseId};
 use cutover_core::plan::Sticky;
@@ -154,6 +154,12 @@ impl Proxy {
             hold_most: 100,
             drain_upgraded: Span::secs(20),
             drain_requests: Span::secs(20),
+            mirror: Mirror {
+                methods: ["GET", "HEAD", "OPTIONS"].map(str::to_owned).to_vec(),
+                compare_body: true,
+                most_body: 65_536,
+            },
+            identity: Sticky::Cookie,
         }
     }
 
