@@ -3,13 +3,12 @@
 //! The proxy alone says `flag.KEY=on` or `flag.KEY=off`: what a user says by that name is removed,
 //! also where a lenient reader only would take it for that.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
 use crate::flags::Decided;
+use crate::headers::BAGGAGE;
 use crate::marks::decoded;
 
-/// The header.
-const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 /// What all keys of the proxy's own begin with.
 const PREFIX: &[u8] = b"flag.";
 /// Bytes of a user's members that are looked at; those beyond are dropped. A platform has to

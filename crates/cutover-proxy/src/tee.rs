@@ -9,6 +9,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::copy::Order;
+use crate::headers;
 
 /// Passes the body on as fast as its instance takes it, and keeps what came through until it is
 /// whole. The copy has no say in it: what it cannot keep up with is not copied.
@@ -51,9 +52,12 @@ impl Body for Tee {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = ready!(Pin::new(&mut self.body).poll_frame(context));
-        match &polled {
+        let mut polled = ready!(Pin::new(&mut self.body).poll_frame(context));
+        match &mut polled {
             Some(Ok(frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    headers::trailers_for_instance(trailers);
+                }
                 if let Some(data) = frame.data_ref() {
                     self.copy = self.copy.take().and_then(|copy| copy.add(data));
                 }
