@@ -1,12 +1,14 @@
 //! What outlives the tables of one app: its instances, its queue, its measurements.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cutover_core::dataplane::InFlight;
 use cutover_core::id::{InstanceId, Subject};
 
+use crate::copy::Copying;
 use crate::hold::Hold;
 use crate::instance::Instance;
 use crate::measure::Measure;
@@ -15,10 +17,10 @@ use crate::measure::Measure;
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) subject: Subject,
-    /// For the order inside the blocks of a split.
-    pub(crate) seed: u64,
+    seed: u64,
     pub(crate) hold: Arc<Hold>,
     pub(crate) measure: Measure,
+    pub(crate) copying: Copying,
     // An instance that starts again elsewhere keeps its id and is another one to count for.
     instances: Mutex<BTreeMap<(InstanceId, SocketAddr), Arc<Instance>>>,
 }
@@ -31,8 +33,16 @@ impl App {
             seed: fastrand::u64(..),
             hold: Arc::default(),
             measure: Measure::new(second),
+            copying: Copying::default(),
             instances: Mutex::default(),
         })
+    }
+
+    /// For the order inside the blocks of the split of this name: each has an order of its own.
+    pub(crate) fn seed(&self, name: &str) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.seed, name).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// The one value for an instance, now named by a table.
@@ -53,7 +63,7 @@ impl App {
     pub(crate) fn tidy(&self) {
         let mut instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner);
         instances.retain(|_, instance| {
-            instance.pool.expire();
+            instance.tidy();
             !instance.has_left() || instance.in_flight() != InFlight::default()
         });
     }

@@ -15,6 +15,17 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// Marks copies, and nothing else.
+const SHADOW: HeaderName = HeaderName::from_static("x-cutover-shadow");
+/// Servers that pass headers on as variables (RFC 3875 §4.1.18) take these for the same.
+const LIKE_SHADOW: [HeaderName; 3] = [
+    HeaderName::from_static("x_cutover_shadow"),
+    HeaderName::from_static("x-cutover_shadow"),
+    HeaderName::from_static("x_cutover-shadow"),
+];
+
+/// Tells an app what its flags are, among other things.
+pub(crate) const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// The protocol that a message wants to change to.
 pub(crate) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
@@ -74,6 +85,7 @@ pub(crate) fn for_instance(request: &mut Parts, body: &Incoming, from: IpAddr, i
     // The proxy answers the expectation itself, when the instance's side wants the body.
     headers.remove(EXPECT);
     headers.remove(FORWARDED);
+    remove_shadow(headers);
     set_length(headers, body);
     if let Some(authority) = request.uri.authority()
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
@@ -110,6 +122,27 @@ pub(crate) fn for_instance(request: &mut Parts, body: &Incoming, from: IpAddr, i
         request.uri = Uri::from(target.clone());
     }
     request.version = Version::HTTP_11;
+}
+
+/// Makes the trailers of a user's request those for an instance.
+pub(crate) fn trailers_for_instance(trailers: &mut HeaderMap) {
+    remove_shadow(trailers);
+    trailers.remove(BAGGAGE);
+}
+
+/// Users' requests are never copies.
+fn remove_shadow(headers: &mut HeaderMap) {
+    headers.remove(SHADOW);
+    for name in LIKE_SHADOW {
+        headers.remove(name);
+    }
+}
+
+/// Makes a request for an instance a copy of it.
+pub(crate) fn for_copy(request: &mut Parts) {
+    // The body of a copy is here whole, and so has a length and no trailers.
+    remove_hop_by_hop(&mut request.headers);
+    request.headers.insert(SHADOW, HeaderValue::from_static("1"));
 }
 
 /// Makes an instance's answer one for the user.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cutover_core::dataplane::InFlight;
 use cutover_core::id::InstanceId;
 
-use crate::pool::Pool;
+use crate::pool::{Line, Pool};
 use crate::wire::Wire;
 
 /// How long an instance that refused a connection is passed over while another can serve.
@@ -19,7 +19,8 @@ const REFUSED_FOR: Duration = Duration::from_secs(1);
 pub(crate) struct Instance {
     pub(crate) id: InstanceId,
     pub(crate) address: SocketAddr,
-    pub(crate) pool: Pool,
+    users: Pool,
+    copies: Pool,
     /// Ordinary requests inside; see [`crate::claim`] for the order of operations.
     pub(crate) requests: AtomicU32,
     /// Upgraded connections inside.
@@ -39,7 +40,8 @@ impl Instance {
         Arc::new(Instance {
             id,
             address,
-            pool: Pool::default(),
+            users: Pool::default(),
+            copies: Pool::default(),
             requests: AtomicU32::new(0),
             upgraded: AtomicU32::new(0),
             departure: AtomicU64::new(0),
@@ -64,17 +66,33 @@ impl Instance {
         inside.requests.saturating_add(inside.upgraded)
     }
 
+    /// Its idle connections of this line.
+    pub(crate) fn pool(&self, line: Line) -> &Pool {
+        match line {
+            Line::Users => &self.users,
+            Line::Copies => &self.copies,
+        }
+    }
+
+    /// Closes connections that were idle too long.
+    pub(crate) fn tidy(&self) {
+        self.users.expire();
+        self.copies.expire();
+    }
+
     /// The table names it (again).
     pub(crate) fn enter(&self) {
         self.departure.store(0, Ordering::SeqCst);
         self.cutting.store(false, Ordering::SeqCst);
-        self.pool.open();
+        self.users.open();
+        self.copies.open();
     }
 
     /// The table names it no longer.
     pub(crate) fn leave(&self, departure: u64) {
         self.departure.store(departure, Ordering::SeqCst);
-        self.pool.close();
+        self.users.close();
+        self.copies.close();
     }
 
     /// Which leaving was the last; 0 while it is in the table.

@@ -20,7 +20,8 @@ pub(crate) fn holds(rule: &MatchRule, request: &Parts) -> bool {
     }) && rule.query.iter().all(|(name, wanted)| {
         query.split('&').any(|pair| {
             let (given, value) = pair.split_once('=').unwrap_or((pair, ""));
-            decoded(given) == name.as_bytes() && decoded(value) == wanted.as_bytes()
+            decoded(given.as_bytes()) == name.as_bytes()
+                && decoded(value.as_bytes()) == wanted.as_bytes()
         })
     }) && rule.path.as_deref().is_none_or(|prefix| is_below(request.uri.path(), prefix))
         && rule.host.as_deref().is_none_or(|wanted| {
@@ -52,8 +53,8 @@ pub(crate) fn is_below(path: &str, prefix: &str) -> bool {
 }
 
 /// A part of a query as it was meant: `+` is a space, `%41` an `A`.
-fn decoded(text: &str) -> Vec<u8> {
-    let mut rest = text.as_bytes();
+pub(crate) fn decoded(text: &[u8]) -> Vec<u8> {
+    let mut rest = text;
     let mut decoded = Vec::with_capacity(rest.len());
     while let [first, after @ ..] = rest {
         rest = after;

@@ -5,17 +5,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use cutover_core::dataplane::{Counters, Measured, Second, Seconds};
-use cutover_core::id::{InstanceId, ReleaseId};
-use hdrhistogram::Histogram;
+use cutover_core::comparison::Copies;
+use cutover_core::dataplane::{Counters, Second, Seconds};
+use cutover_core::id::{FlagKey, InstanceId, ReleaseId};
+
+use crate::part::{Part, Sides};
 
 /// Seconds that are kept.
 const KEPT: usize = 600;
-/// Releases whose sums are kept.
+/// Releases, and flags, whose sums are kept.
 const SUMS: usize = 64;
 /// Threads seldom meet at the same one.
 const SHARDS: usize = 8;
-const HOUR_IN_MICROS: u64 = 3_600_000_000;
 
 /// The measurements of an app.
 #[derive(Debug)]
@@ -25,16 +26,12 @@ pub(crate) struct Measure {
     finished: Mutex<Finished>,
 }
 
-#[derive(Debug, Default)]
-struct Part {
-    releases: BTreeMap<ReleaseId, OfRelease>,
-    none: Counters,
-}
-
-#[derive(Debug, Default)]
-struct OfRelease {
-    instances: BTreeMap<InstanceId, Counters>,
-    latency: Option<Histogram<u32>>,
+/// How a request, or a copy of one, ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ended {
+    pub(crate) counts: Counters,
+    /// That of a complete answer.
+    pub(crate) latency: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -43,8 +40,18 @@ struct Finished {
     first: u64,
     seconds: VecDeque<Second>,
     /// Since the process started.
-    sums: BTreeMap<ReleaseId, BTreeMap<InstanceId, Counters>>,
-    none: Counters,
+    sums: Sums,
+}
+
+/// The sums since the process started, up to the last finished second.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sums {
+    pub(crate) releases: BTreeMap<ReleaseId, BTreeMap<InstanceId, Counters>>,
+    pub(crate) none: Counters,
+    /// By flag: on, off.
+    pub(crate) flags: BTreeMap<FlagKey, (Counters, Counters)>,
+    /// Without latencies.
+    pub(crate) copies: Copies,
 }
 
 impl Measure {
@@ -54,29 +61,56 @@ impl Measure {
         Measure { shards: Default::default(), finished }
     }
 
-    /// Counts one request that has ended. The latency is that of a complete answer.
-    pub(crate) fn record(
+    /// Counts one request that has ended.
+    pub(crate) fn record(&self, instance: Option<InstanceId>, ended: &Ended) {
+        self.change(|part| match instance {
+            None => part.none.add(&ended.counts),
+            Some(instance) => {
+                let release = part.releases.entry(instance.release).or_default();
+                release.instances.entry(instance).or_default().add(&ended.counts);
+                release.latency.record(ended.latency);
+            }
+        });
+    }
+
+    /// Counts it for its sides of flags, too.
+    pub(crate) fn record_sides<'a>(
         &self,
-        instance: Option<InstanceId>,
-        counts: &Counters,
-        latency: Option<Duration>,
+        flags: impl Iterator<Item = (&'a FlagKey, bool)>,
+        ended: &Ended,
     ) {
-        let Some(shard) = self.shards.get(own_shard()) else { return };
-        let mut part = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(instance) = instance else {
-            part.none.add(counts);
-            return;
-        };
-        let release = part.releases.entry(instance.release).or_default();
-        release.instances.entry(instance).or_default().add(counts);
-        if let Some(latency) = latency {
-            if release.latency.is_none() {
-                release.latency = histogram();
+        self.change(|part| {
+            for (key, is_on) in flags {
+                // Not by `entry`, which wants a key of its own each time.
+                if !part.flags.contains_key(key) {
+                    part.flags.insert(key.clone(), Sides::default());
+                }
+                if let Some(sides) = part.flags.get_mut(key) {
+                    let side = if is_on { &mut sides.on } else { &mut sides.off };
+                    side.record(ended);
+                }
             }
-            if let Some(histogram) = &mut release.latency {
-                let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-                histogram.saturating_record(micros.clamp(1, HOUR_IN_MICROS));
-            }
+        });
+    }
+
+    /// Counts what became of a copy, and how long the original and the copy took.
+    pub(crate) fn copied(
+        &self,
+        counts: &Copies,
+        original: Option<Duration>,
+        copy: Option<Duration>,
+    ) {
+        self.change(|part| {
+            let copies = part.copies.get_or_insert_default();
+            copies.counts.add(counts);
+            copies.original.record(original);
+            copies.copy.record(copy);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Part)) {
+        if let Some(shard) = self.shards.get(own_shard()) {
+            change(&mut shard.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
 
@@ -89,7 +123,7 @@ impl Measure {
             let part = std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner));
             sum.add(&part);
         }
-        finished.add(&sum);
+        finished.sums.add(&sum);
         finished.seconds.push_back(sum.second(number));
         if finished.seconds.len() > KEPT {
             finished.seconds.pop_front();
@@ -124,67 +158,35 @@ impl Measure {
     }
 
     /// The sums since the process started, up to the last finished second.
-    pub(crate) fn sums(&self) -> (BTreeMap<InstanceId, Counters>, Counters) {
-        let finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
-        let instances = finished.sums.values().flatten();
-        (instances.map(|(id, counts)| (*id, *counts)).collect(), finished.none)
+    pub(crate) fn sums(&self) -> Sums {
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner).sums.clone()
     }
 }
 
-impl Part {
-    fn add(&mut self, other: &Part) {
-        self.none.add(&other.none);
-        for (release, other) in &other.releases {
-            let sum = self.releases.entry(*release).or_default();
-            for (instance, counts) in &other.instances {
-                sum.instances.entry(*instance).or_default().add(counts);
-            }
-            match (&mut sum.latency, &other.latency) {
-                (Some(sum), Some(other)) => {
-                    // All have the same bounds, so nothing is out of range.
-                    let _ = sum.add(other);
-                }
-                (none @ None, other) => none.clone_from(other),
-                (Some(_), None) => {}
-            }
-        }
-    }
-
-    fn second(self, number: u64) -> Second {
-        let releases = self.releases.into_iter().map(|(id, part)| (id, part.measured())).collect();
-        Second { number, releases, none: self.none, ..Second::default() }
-    }
-}
-
-impl Finished {
+impl Sums {
     fn add(&mut self, part: &Part) {
         self.none.add(&part.none);
         for (release, part) in &part.releases {
-            let sums = self.sums.entry(*release).or_default();
+            let sums = self.releases.entry(*release).or_default();
             for (instance, counts) in &part.instances {
                 sums.entry(*instance).or_default().add(counts);
             }
         }
-        while self.sums.len() > SUMS {
-            self.sums.pop_first();
+        while self.releases.len() > SUMS {
+            self.releases.pop_first();
+        }
+        for (key, sides) in &part.flags {
+            let (on, off) = self.flags.entry(key.clone()).or_default();
+            on.add(&sides.on.counts);
+            off.add(&sides.off.counts);
+        }
+        while self.flags.len() > SUMS {
+            self.flags.pop_first();
+        }
+        if let Some(copies) = &part.copies {
+            self.copies.add(&copies.counts);
         }
     }
-}
-
-impl OfRelease {
-    fn measured(self) -> Measured {
-        let latency = self.latency.iter().flat_map(|histogram| {
-            histogram
-                .iter_recorded()
-                .map(|step| (step.value_iterated_to(), step.count_since_last_iteration()))
-        });
-        Measured { latency: latency.collect(), instances: self.instances }
-    }
-}
-
-fn histogram() -> Option<Histogram<u32>> {
-    // Bounds and digits are in range, so this is always there.
-    Histogram::new_with_bounds(1, HOUR_IN_MICROS, 2).ok()
 }
 
 /// Each thread has its own while there are enough.
@@ -200,8 +202,8 @@ fn own_shard() -> usize {
 mod tests {
     use super::*;
 
-    fn one() -> Counters {
-        Counters { requests: 1, ..Counters::default() }
+    fn one() -> Ended {
+        Ended { counts: Counters { requests: 1, ..Counters::default() }, latency: None }
     }
 
     #[test]
@@ -212,12 +214,13 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for micros in 0..1000 {
-                        measure.record(Some(id), &one(), Some(Duration::from_micros(micros)));
+                        let latency = Some(Duration::from_micros(micros));
+                        measure.record(Some(id), &Ended { latency, ..one() });
                     }
                 });
             }
         });
-        measure.record(None, &one(), None);
+        measure.record(None, &one());
         let early = measure.after(0, 1);
         assert!(early.seconds.is_empty(), "only finished seconds are there");
         let open = early.open.unwrap();
@@ -233,7 +236,7 @@ mod tests {
         assert_eq!(read.seconds[0].none.requests, 1);
         assert!(measure.after(5, 1).seconds.is_empty());
         assert_eq!(measure.after(5, 1).cursor, 5);
-        assert_eq!(measure.sums().0[&id].requests, 4000);
+        assert_eq!(measure.sums().releases[&id.release][&id].requests, 4000);
     }
 
     #[test]

@@ -9,10 +9,13 @@ use cutover_core::id::Subject;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::app::App;
 use crate::claim::Claim;
+use crate::dealing::Dealing;
 use crate::drain;
 use crate::instance::Instance;
-use crate::routes::{Dealing, Door, Route, Routes};
+use crate::route::Route;
+use crate::routes::{Door, Routes};
 use http::request::Parts;
 
 /// The tables in force and the tasks under them.
@@ -106,6 +109,21 @@ impl Plane {
             std::hint::spin_loop();
         }
     }
+
+    /// Claims an instance for the copy of a request, in the same way; `None` where the app's
+    /// requests are copied no longer.
+    pub(crate) fn claim_copy(&self, app: &Arc<App>) -> Option<Claim> {
+        loop {
+            let routes = self.routes.load();
+            let route = routes.apps.get(&app.subject).filter(|it| Arc::ptr_eq(&it.app, app))?;
+            let claim = Claim::new(route.mirror.as_ref()?.choose()?);
+            if self.number.load(Ordering::SeqCst) == routes.number {
+                return Some(claim);
+            }
+            drop(claim);
+            std::hint::spin_loop();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -119,7 +137,6 @@ mod tests {
     use cutover_core::units::Span;
 
     use super::*;
-    use crate::app::App;
 
     const LISTEN: SocketAddr =
         SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 80);
@@ -137,6 +154,8 @@ mod tests {
             hold_most: 1,
             drain_upgraded: Span::secs(60),
             drain_requests: Span::secs(60),
+            mirror: Default::default(),
+            identity: Default::default(),
         };
         let publication = Publication { generation: Generation::default(), frontend, table };
         [(app.subject.clone(), Route::new(app, publication, None, None))].into()

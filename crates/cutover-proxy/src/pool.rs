@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body_util::{Either, Empty};
-use hyper::body::Incoming;
+use http_body_util::{Either, Full};
 use hyper::client::conn::http1::SendRequest;
 
+use crate::tee::Tee;
 use crate::wire::Wire;
 
-/// The body of a request on its way to an instance.
-pub(crate) type Upload = Either<Incoming, Empty<Bytes>>;
+/// The body of a request on its way to an instance: a user's, or one that is here whole.
+pub(crate) type Upload = Either<Tee, Full<Bytes>>;
 
 /// How long a connection may have been idle to be used for a request that may be sent only once:
 /// half of the shortest idle close that servers are known for.
@@ -28,6 +28,15 @@ pub(crate) struct Lane {
     pub(crate) wire: Arc<Wire>,
     /// Did it carry a request before this one?
     pub(crate) reused: bool,
+}
+
+/// What a connection is for: users' requests never share one with copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Requests of users.
+    Users,
+    /// Copies of them.
+    Copies,
 }
 
 #[derive(Debug)]

@@ -16,7 +16,8 @@ use crate::keeper_link::{KeeperLink, LinkError};
 use crate::listener::Listeners;
 use crate::log::Log;
 use crate::plane::Plane;
-use crate::routes::{Door, Route};
+use crate::route::Route;
+use crate::routes::Door;
 use crate::state_file::{self, Stored, StoredApp};
 
 /// Why the answer is no.

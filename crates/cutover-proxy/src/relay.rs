@@ -4,22 +4,17 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::time::timeout;
 
 use crate::claim::Claim;
+use crate::connect::give_back;
 use crate::forward::settle;
 use crate::plane::Plane;
-use crate::pool::Lane;
+use crate::pool::{Lane, Line};
 use crate::tally::{Outcome, Tally};
-
-/// How long a connection may take to become idle after its answer ended, say because the instance
-/// answered before it had read the whole request.
-const LINGER: Duration = Duration::from_secs(5);
 
 /// What a request occupies while its answer comes through.
 #[derive(Debug)]
@@ -58,19 +53,10 @@ impl Relay {
 
 impl Passage {
     fn complete(self) {
-        let Passage { plane, claim, mut lane, mut tally, status } = self;
+        let Passage { plane, claim, lane, mut tally, status } = self;
         tally.outcome = Outcome::Answered(status);
         drop(tally);
-        let instance = Arc::clone(claim.instance());
-        if lane.sender.is_ready() {
-            instance.pool.put(lane);
-        } else if !lane.sender.is_closed() {
-            plane.tasks.spawn(async move {
-                if let Ok(Ok(())) = timeout(LINGER, lane.sender.ready()).await {
-                    instance.pool.put(lane);
-                }
-            });
-        }
+        give_back(&plane, claim.instance(), Line::Users, lane);
     }
 
     fn broken(mut self) {
@@ -93,6 +79,9 @@ impl Body for Relay {
         let polled = ready!(Pin::new(&mut self.body).poll_frame(context));
         Poll::Ready(match polled {
             Some(Ok(frame)) => {
+                if let (Some(passage), Some(data)) = (&mut self.passage, frame.data_ref()) {
+                    passage.tally.see(data);
+                }
                 self.finish_at_end();
                 Some(Ok(frame))
             }

@@ -7,7 +7,10 @@ use cutover_core::dataplane::Counters;
 use http::StatusCode;
 
 use crate::app::App;
+use crate::flags::Decided;
 use crate::instance::Instance;
+use crate::measure::Ended;
+use crate::pair::Original;
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +39,31 @@ pub(crate) struct Tally {
     pub(crate) held: bool,
     pub(crate) retried: bool,
     pub(crate) outcome: Outcome,
+    /// What its flags are, where some are measured by side.
+    pub(crate) flags: Option<Decided>,
+    /// Where it is copied.
+    pub(crate) original: Option<Box<Original>>,
 }
 
 impl Tally {
     pub(crate) fn new(app: Option<Arc<App>>, start: Instant) -> Tally {
-        Tally { app, start, instance: None, held: false, retried: false, outcome: Outcome::Left }
+        Tally {
+            app,
+            start,
+            instance: None,
+            held: false,
+            retried: false,
+            outcome: Outcome::Left,
+            flags: None,
+            original: None,
+        }
+    }
+
+    /// A piece of the answer came through.
+    pub(crate) fn see(&mut self, data: &[u8]) {
+        if let Some(original) = &mut self.original {
+            original.see(data);
+        }
     }
 }
 
@@ -61,8 +84,17 @@ impl Drop for Tally {
             held: self.held.into(),
             retried: self.retried.into(),
         };
-        let is_answer = matches!(self.outcome, Outcome::Answered(_));
-        let latency = is_answer.then(|| self.start.elapsed());
-        app.measure.record(self.instance.as_ref().map(|instance| instance.id), &counts, latency);
+        let status = match self.outcome {
+            Outcome::Answered(status) => Some(status),
+            _ => None,
+        };
+        let sample = Ended { counts, latency: status.map(|_| self.start.elapsed()) };
+        app.measure.record(self.instance.as_ref().map(|instance| instance.id), &sample);
+        if let Some(flags) = &self.flags {
+            app.measure.record_sides(flags.partly(), &sample);
+        }
+        if let Some(original) = self.original.take() {
+            original.end(status);
+        }
     }
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf, copy, split};
 use tokio::time::timeout;
 
 use crate::claim::Claim;
-use crate::forward::is_dead;
+use crate::connect::is_dead;
 use crate::plane::Plane;
 use crate::pool::Lane;
 use crate::tally::{Outcome, Tally};

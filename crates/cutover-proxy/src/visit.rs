@@ -18,12 +18,14 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::claim::Claim;
+use crate::dealing::Dealing;
 use crate::forward;
 use crate::headers;
 use crate::instance::Instance;
 use crate::pages::{self, Answer};
 use crate::plane::{Dealt, Plane};
-use crate::routes::{Dealing, Door};
+use crate::route::Route;
+use crate::routes::Door;
 use crate::tally::{Outcome, Tally};
 use crate::wire::{Wire, WireIo};
 
@@ -79,7 +81,8 @@ async fn answer(visitor: &Visitor, mut request: Request<Incoming>) -> Response<A
     let wants_upgrade = headers::upgrade(request.headers()).is_some();
     let upgrade = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
     let (head, body) = request.into_parts();
-    let mut visit = Visit { visitor, dealing: Dealing::default(), tally: Tally::new(None, start) };
+    let (dealing, tally) = (Dealing::default(), Tally::new(None, start));
+    let mut visit = Visit { visitor, dealing, tally, route: None };
     match visit.claim(&head, None).await {
         Ok(claim) => forward::forward(visit, claim, Request::from_parts(head, body), upgrade).await,
         Err(response) => *response,
@@ -91,6 +94,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) visitor: &'a Visitor,
     pub(crate) dealing: Dealing,
     pub(crate) tally: Tally,
+    /// What dealt it last; `None` at a preview, whose requests are not copied.
+    pub(crate) route: Option<Arc<Route>>,
 }
 
 impl Visit<'_> {
@@ -108,10 +113,13 @@ impl Visit<'_> {
         loop {
             let (route, number) = match plane.claim(door, head, &mut self.dealing, avoid) {
                 Dealt::To(claim, route) => {
-                    if *door != Door::Preview(route.app.subject.clone()) {
+                    if let Door::Users(_) = door {
                         self.tally.app.get_or_insert_with(|| Arc::clone(&route.app));
+                        self.route = Some(route);
                     }
                     self.tally.instance = Some(Arc::clone(claim.instance()));
+                    let decided = self.dealing.decided.as_ref();
+                    self.tally.flags = decided.filter(|decided| decided.has_sides()).cloned();
                     return Ok(claim);
                 }
                 Dealt::Nobody(route, number) => (route, number),

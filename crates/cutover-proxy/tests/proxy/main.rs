@@ -9,10 +9,13 @@
 
 mod control;
 mod drain;
+mod experiment;
+mod flags;
 mod full_disk;
 mod hold;
 mod keeper;
 mod retry;
 mod routing;
+mod shadow;
 mod streams;
 mod support;

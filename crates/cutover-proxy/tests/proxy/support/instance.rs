@@ -35,6 +35,8 @@ struct Steps {
 
 struct Inner {
     name: String,
+    /// The path by which every request is answered, whatever its own.
+    always: Mutex<Option<String>>,
     listener: TcpListener,
     seen: Mutex<Vec<Request>>,
     connections: Mutex<Vec<TcpStream>>,
@@ -60,6 +62,7 @@ impl Instance {
         let address = listener.local_addr().unwrap();
         let inner = Arc::new(Inner {
             name: name.to_owned(),
+            always: Mutex::default(),
             listener,
             seen: Mutex::default(),
             connections: Mutex::default(),
@@ -80,6 +83,11 @@ impl Instance {
             }
         });
         Instance { inner, address }
+    }
+
+    /// Answers every request by this path from now on, or by its own again.
+    pub(crate) fn always(&self, path: Option<&str>) {
+        *self.inner.always.lock().unwrap() = path.map(str::to_owned);
     }
 
     /// What came so far.
@@ -179,7 +187,14 @@ impl Inner {
             let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n");
             stream.write_all(format!("{head}x-instance: {}\r\n\r\n{body}", self.name).as_bytes())
         };
-        match request.path.split('?').next().unwrap_or_default() {
+        let always = self.always.lock().unwrap().clone();
+        let path = always.as_deref().unwrap_or(&request.path);
+        match path.split('?').next().unwrap_or_default() {
+            "/reset" => {
+                // Linux answers this with a reset to the peer.
+                rustix::net::connect_unspec(stream)?;
+                return Ok(false);
+            }
             "/wait" => {
                 self.wait();
                 plain("200 OK", &self.name)?;
@@ -211,6 +226,10 @@ impl Inner {
             "/half" => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")?;
                 self.wait();
+                return Ok(false);
+            }
+            "/half-and-close" => {
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")?;
                 return Ok(false);
             }
             "/then-close" => {

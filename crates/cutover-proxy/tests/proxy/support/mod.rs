@@ -9,12 +9,14 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use cutover_core::comparison::Copies;
 use cutover_core::dataplane::{
-    AppState, Counters, DataPlaneState, Frontend, Publication, Refusal, Seconds, WhileDown,
+    AppState, BySide, Counters, DataPlaneState, Frontend, Mirror, Publication, Refusal, Seconds,
+    WhileDown,
 };
 use cutover_core::id::{InstanceId, ReleaseId};
 use cutover_core::plan::Sticky;
-use cutover_core::table::{Deal, Generation, Table};
+use cutover_core::table::{Deal, Flags, Generation, Raised, Table};
 use cutover_core::units::{Share, Span};
 use cutover_proxy::Folders;
 use rustix::process::{Pid, Signal, kill_process};
@@ -132,6 +134,27 @@ impl Proxy {
         (all, none)
     }
 
+    /// The sum over all finished seconds of what became of copies.
+    pub(crate) fn copies(&self) -> Copies {
+        let mut sum = Copies::default();
+        for second in self.seconds(0).seconds {
+            second.copies.iter().for_each(|copies| sum.add(copies));
+        }
+        sum
+    }
+
+    /// The sum over all finished seconds of a flag's sides.
+    pub(crate) fn sides(&self, flag: &str) -> BySide {
+        let mut sum = BySide::default();
+        for second in self.seconds(0).seconds {
+            if let Some(sides) = second.flags.get(&flag.parse().unwrap()) {
+                sum.on.add(&sides.on);
+                sum.off.add(&sides.off);
+            }
+        }
+        sum
+    }
+
     /// Waits until that many requests are counted, and returns the sums.
     pub(crate) fn count_to(&self, requests: u64) -> (Counters, Counters) {
         until("all requests are counted", || {
@@ -154,6 +177,12 @@ impl Proxy {
             hold_most: 100,
             drain_upgraded: Span::secs(20),
             drain_requests: Span::secs(20),
+            mirror: Mirror {
+                methods: ["GET", "HEAD", "OPTIONS"].map(str::to_owned).to_vec(),
+                compare_body: true,
+                most_body: 65_536,
+            },
+            identity: Sticky::Cookie,
         }
     }
 
@@ -258,4 +287,16 @@ pub(crate) fn split(share: u32, sticky: Sticky, serving: &[(&str, SocketAddr)]) 
     let share = Share::from_permille(share);
     let shares = [(ReleaseId(1), share.rest()), (favoured, share)].into();
     Table { deal: Deal::Split { shares, sticky, favoured }, ..even(serving) }
+}
+
+/// A flag with this many thousandths.
+pub(crate) fn flag(key: &str, share: u32) -> Flags {
+    let raised = Raised { share: Share::from_permille(share), by: ReleaseId(1) };
+    [(key.parse().unwrap(), raised)].into()
+}
+
+/// This many thousandths of the requests copied to these, beside a table.
+pub(crate) fn mirror(share: u32, mirrored: &[(&str, SocketAddr)], table: Table) -> Table {
+    let mirrored = mirrored.iter().map(|(name, address)| (id(name), *address)).collect();
+    Table { mirrored, mirror: Share::from_permille(share), ..table }
 }

@@ -1,0 +1,84 @@
+//! Connections to instances: made, and given back.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::attempt::Unanswered;
+use crate::instance::Instance;
+use crate::plane::Plane;
+use crate::pool::{Lane, Line, Upload};
+use crate::wire::{Wire, WireIo};
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+/// How long a connection may take to become idle after its answer ended, say because the instance
+/// answered before it had read the whole request.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// A new connection to an instance.
+pub(crate) async fn connect(
+    plane: &Plane,
+    instance: &Arc<Instance>,
+    line: Line,
+) -> Result<Lane, Unanswered> {
+    // That a copy found nobody says nothing to users' requests.
+    let refused = || {
+        if line == Line::Users {
+            instance.refused();
+        }
+    };
+    let stream = match timeout(CONNECT_LIMIT, TcpStream::connect(instance.address)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            refused();
+            return Err(Unanswered::Refused);
+        }
+        Ok(Err(error)) => return Err(Unanswered::Unreachable(error)),
+        Err(_) => {
+            refused();
+            return Err(Unanswered::TimedOut);
+        }
+    };
+    let wire = Wire::new(stream);
+    instance.connected(&wire);
+    let io = TokioIo::new(WireIo(Arc::clone(&wire)));
+    let shaken = http1::handshake::<_, Upload>(io).await;
+    let (mut sender, connection) =
+        shaken.map_err(|error| Unanswered::Unreachable(io::Error::other(error)))?;
+    plane.tasks.spawn(async move {
+        // Its errors reach the request that suffers from them.
+        let _ = connection.with_upgrades().await;
+    });
+    match sender.ready().await {
+        Ok(()) => Ok(Lane { sender, wire, reused: false }),
+        Err(error) => Err(Unanswered::Unreachable(io::Error::other(error))),
+    }
+}
+
+/// Keeps a connection whose answer has ended for the next request of its line.
+pub(crate) fn give_back(plane: &Plane, instance: &Arc<Instance>, line: Line, mut lane: Lane) {
+    if lane.sender.is_ready() {
+        instance.pool(line).put(lane);
+    } else if !lane.sender.is_closed() {
+        let instance = Arc::clone(instance);
+        plane.tasks.spawn(async move {
+            if let Ok(Ok(())) = timeout(LINGER, lane.sender.ready()).await {
+                instance.pool(line).put(lane);
+            }
+        });
+    }
+}
+
+/// Does nobody listen there?
+pub(crate) async fn is_dead(address: SocketAddr) -> bool {
+    matches!(
+        timeout(CONNECT_LIMIT, TcpStream::connect(address)).await,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused
+    )
+}
