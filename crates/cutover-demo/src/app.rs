@@ -19,6 +19,8 @@ use crate::page;
 use crate::ticks::Ticks;
 
 const X_VERSION: HeaderName = HeaderName::from_static("x-version");
+const X_FLAG: HeaderName = HeaderName::from_static("x-flag");
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 type Answer = Response<UnsyncBoxBody<Bytes, hyper::Error>>;
@@ -55,10 +57,18 @@ impl App {
     }
 
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Infallible> {
+        let flag = self.args.flag.as_deref().map(|key| is_on(request.headers(), key));
         let mut answer = match request.uri().path() {
             "/health" => self.health(),
+            _ if flag == Some(true) && fastrand::f64() < self.args.flag_fail => {
+                text(StatusCode::INTERNAL_SERVER_ERROR, "failing as told, with the flag on\n")
+            }
             _ => self.page(request).await,
         };
+        if let Some(on) = flag {
+            let value = HeaderValue::from_static(if on { "on" } else { "off" });
+            answer.headers_mut().insert(X_FLAG, value);
+        }
         answer.headers_mut().insert(X_VERSION, self.version.clone());
         Ok(answer)
     }
@@ -142,6 +152,16 @@ impl App {
         answer.headers_mut().insert(X_REQUEST_ID, id.clone());
         answer
     }
+}
+
+/// Is a feature flag on for this user? The proxy says so in the W3C baggage: `flag.KEY=on`.
+fn is_on(headers: &HeaderMap, key: &str) -> bool {
+    let values = headers.get_all(BAGGAGE).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|member| {
+        let member = member.split(';').next().unwrap_or(member).trim();
+        let named = member.strip_prefix("flag.").and_then(|rest| rest.strip_prefix(key));
+        named == Some("=on")
+    })
 }
 
 fn one_word(id: &HeaderValue) -> Option<&str> {

@@ -40,6 +40,14 @@ pub(crate) struct Args {
     #[arg(long, env = "CUTOVER_DEMO_FAIL", value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     pub(crate) fail: f64,
 
+    /// The feature flag that the program knows: answers say in x-flag whether it is on
+    #[arg(long, env = "CUTOVER_DEMO_FLAG", value_name = "KEY")]
+    pub(crate) flag: Option<String>,
+
+    /// Share of requests with the flag on, /health aside, answered with 500
+    #[arg(long, env = "CUTOVER_DEMO_FLAG_FAIL", value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub(crate) flag_fail: f64,
+
     /// Time added to every answer, /health aside
     #[arg(long, env = "CUTOVER_DEMO_LATENCY", value_name = "TIME", value_parser = parse_duration)]
     pub(crate) latency: Option<Duration>,

@@ -4,7 +4,7 @@ use cutover_core::patterns::Pattern;
 
 use super::Session;
 use crate::demo;
-use crate::failure::{Done, Failure};
+use crate::failure::Done;
 
 /// Watch a good and a bad release under load, on this machine, in less than a minute.
 ///
@@ -20,14 +20,6 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) async fn run(self, session: &Session) -> Done {
-        match self.pattern {
-            Pattern::BigBang | Pattern::Rolling | Pattern::BlueGreen | Pattern::Canary => {
-                demo::run(session, self.pattern).await
-            }
-            Pattern::Shadow | Pattern::AbTesting | Pattern::FeatureFlag => Err(Failure::usage(
-                format!("the demo of {} comes with a later version", self.pattern),
-            )
-            .help("cutover demo canary shows a growing share of traffic with a verdict")),
-        }
+        demo::run(session, self.pattern).await
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use cutover_core::diagram;
 use cutover_core::id::Subject;
 use cutover_core::patterns::Pattern;
+use cutover_core::record::Keep;
 use cutover_core::spec::{Source, Spec, parse};
 use cutover_engine::api::{Accepted, Acted, Action, AppStatus, Conflict, DeployRequest};
 use tempfile::TempDir;
@@ -29,10 +30,18 @@ pub(super) struct Bad {
     variable: (&'static str, &'static str),
 }
 
+/// How long an experiment of the demo runs before it is concluded.
+const EXPERIMENT: Duration = Duration::from_secs(4);
+
 const FAILING: Bad =
     Bad { words: "half of its answers are errors", variable: ("CUTOVER_DEMO_FAIL", "0.5") };
 const UNHEALTHY: Bad =
     Bad { words: "its health check answers 500", variable: ("CUTOVER_DEMO_HEALTH_STATUS", "500") };
+
+const FLAGGED: Bad = Bad {
+    words: "half of its answers are errors where its flag is on",
+    variable: ("CUTOVER_DEMO_FLAG_FAIL", "0.5"),
+};
 
 pub(super) struct Stage {
     folder: TempDir,
@@ -75,11 +84,8 @@ impl Stage {
     pub(super) fn bad(&self) -> Bad {
         match self.pattern {
             Pattern::BigBang | Pattern::Rolling => UNHEALTHY,
-            Pattern::BlueGreen
-            | Pattern::Canary
-            | Pattern::Shadow
-            | Pattern::AbTesting
-            | Pattern::FeatureFlag => FAILING,
+            Pattern::BlueGreen | Pattern::Canary | Pattern::Shadow | Pattern::AbTesting => FAILING,
+            Pattern::FeatureFlag => FLAGGED,
         }
     }
 
@@ -92,8 +98,12 @@ impl Stage {
     }
 
     fn spec(&self, bad: Option<Bad>) -> Result<Spec, Failure> {
-        let env =
-            bad.map_or_else(String::new, |bad| format!("{}: {:?}", bad.variable.0, bad.variable.1));
+        // Each version brings a flag of its own: a flag that is on for everybody is not raised again.
+        let flag = if bad.is_some() { "one-click" } else { "new-checkout" };
+        let mut env = format!("CUTOVER_DEMO_FLAG: {flag}");
+        if let Some(bad) = bad {
+            env.push_str(&format!(", {}: {:?}", bad.variable.0, bad.variable.1));
+        }
         let text = format!(
             "app: shop\n\
              instances: 4\n\
@@ -107,6 +117,9 @@ impl Stage {
              patterns:\n\
              \x20 blue-green: {{ soak: 3s, keep: 5s }}\n\
              \x20 canary: {{ steps: [25%, 50%], bake: 3s }}\n\
+             \x20 shadow: {{ mirror: 25%, for: 4s, then: rolling }}\n\
+             \x20 ab-testing: {{ split: 50%, for: 1h }}\n\
+             \x20 feature-flag: {{ flag: {flag}, steps: [25%, 50%, 100%], bake: 3s }}\n\
              judge: {{ guard: {{ errors: 5% }}, min-requests: 50, hold-limit: 20s }}\n",
             listen = self.listen,
             program = self.program,
@@ -150,8 +163,40 @@ impl Stage {
         };
         let watch = Watch::of(self.subject.clone(), accepted);
         let limit = Some(Duration::from_secs(45));
-        let (summary, _) = watch_to_end(&self.session, watch, limit, Interrupts::watch()?).await?;
+        let followed = watch_to_end(&self.session, watch, limit, Interrupts::watch()?);
+        let (followed, ()) = tokio::join!(followed, self.conclude(&client));
+        let (summary, _) = followed?;
         Ok((drawing, summary))
+    }
+
+    /// Ends an experiment in favour of the new version once it has run for a while, if it still
+    /// does.
+    async fn conclude(&self, client: &Client) {
+        if self.pattern != Pattern::AbTesting {
+            return;
+        }
+        let app = format!("/v1/apps/{}", self.subject);
+        let conclude = Action::Conclude { keep: Keep::B };
+        let mut reached = None;
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let Ok(status) = client.get::<AppStatus>(&app).await else { return };
+            let Some(rollout) = status.rollout.filter(|rollout| rollout.stage.is_some()) else {
+                return;
+            };
+            // The plan says whether the experiment is still open.
+            if rollout.plan.winner.is_empty() {
+                return;
+            }
+            let since = reached.get_or_insert_with(tokio::time::Instant::now);
+            if !rollout.reached {
+                reached = None;
+            } else if since.elapsed() >= EXPERIMENT {
+                let path = format!("{app}/actions");
+                let _: Result<Acted, _> = client.post(&path, &conclude).await;
+                return;
+            }
+        }
     }
 
     /// The version that is live.

@@ -228,7 +228,7 @@ mod tests {
             json!({"type": "stage-reached", "stage": 0}),
             json!({"type": "judged", "stage": 0, "verdict": "pass", "reason": "0 of 812 failed"}),
             json!({"type": "stage-entered", "stage": 1}),
-            json!({"type": "rollout-finished", "outcome": "succeeded", "live": release(2, "v2", 1), "exposed": true,
+            json!({"type": "rollout-finished", "outcome": "succeeded", "live": release(2, "v2", 1), "promoted": true, "exposed": true,
                    "milliseconds": 12345, "counts": {"requests": 5031, "drained": 3}, "candidate": {},
                    "down_milliseconds": 0, "exit_code": 0}),
         ]);

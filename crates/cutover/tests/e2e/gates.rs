@@ -289,21 +289,6 @@ fn the_same_version_with_another_spec_is_told_apart() {
 }
 
 #[test]
-fn patterns_that_do_not_run_yet_can_be_planned_and_are_refused() {
-    let world = World::new();
-    world.spec().more("patterns: { feature-flag: { flag: new } }").write();
-    world.deploy("v1").expect_ok();
-    for pattern in ["shadow", "ab-testing", "feature-flag"] {
-        world.run(&format!("plan v2 --pattern {pattern}")).expect_ok().says(pattern);
-        world
-            .deploy(&format!("v2 --pattern {pattern}"))
-            .expect_code(2)
-            .complains("not in this build");
-    }
-    assert_eq!(served(&world), "v1");
-}
-
-#[test]
 fn a_release_that_is_turned_back_takes_its_size_along() {
     let world = World::new();
     world.spec().n(2).write();

@@ -54,14 +54,12 @@ fn names_that_do_not_exist_end_with_2_and_a_suggestion() {
 #[test]
 fn commands_of_later_versions_say_so() {
     let world = World::new();
-    let later = "init simulate prune freeze unfreeze guide report flag experiment judge";
+    let later = "init simulate prune guide report flag judge";
     for name in later.split(' ') {
         world.run(name).expect_code(2).complains("not in this build");
     }
     world.run("flag set x --on 5%").expect_code(2).complains("not in this build");
     world.run("proxy upgrade").expect_code(2).complains("not in this build");
-    world.run("deploy v1 --confirm").expect_code(2).complains("not in this build");
-    world.run("demo shadow").expect_code(2).complains("comes with a later version");
     world.run("help").expect_ok().says("(not in this build)");
 }
 

@@ -81,7 +81,8 @@ fn orders(world: &World) -> PathBuf {
 }
 
 const SETTINGS: &str = "patterns: { rolling: { batch: 2 }, blue-green: { soak: 1s, keep: 1s }, \
-     canary: { steps: [25%, 50%], bake: 1s } }\n\
+     canary: { steps: [25%, 50%], bake: 1s }, shadow: { mirror: 25%, for: 1s, then: rolling }, \
+     ab-testing: { split: 25% }, feature-flag: { flag: new, steps: [25%, 50%], bake: 1s } }\n\
      judge: { guard: { errors: 5% }, min-requests: 20 }";
 
 /// A world in which v1 of the demo app is live, four times.
@@ -117,11 +118,21 @@ fn is_live(world: &World, version: &str) {
     assert!(status["rollout"].is_null(), "{status}");
 }
 
+/// An experiment that is under way goes on to the new version.
+fn conclude(world: &World) {
+    wait_until("the experiment is on", || status(world)["rollout"]["reached"] == true);
+    world.run("experiment conclude --keep b --detach").expect_ok();
+}
+
 fn releases(world: &World, pattern: &str) {
     let world_of = world;
     let users = Users::of(world_of);
     users.come();
-    let ran = world.deploy(&format!("v2 --pattern {pattern}")).expect_ok();
+    let deploy = world.start(&format!("deploy v2 --pattern {pattern}"));
+    if pattern == "ab-testing" {
+        conclude(world);
+    }
+    let ran = deploy.wait().expect_ok();
     assert!(ran.stdout.contains("failed 0"), "{ran}");
     users.a_while(50);
     is_live(world, "v2");
@@ -136,6 +147,9 @@ fn aborts_at_each_stage(pattern: &str, stages: usize) {
         let users = Users::of(&world);
         users.come();
         world.deploy(&format!("v2 --pattern {pattern} --detach")).expect_ok();
+        if pattern == "ab-testing" && stage > 0 {
+            conclude(&world);
+        }
         wait_until("the stage comes", || {
             let now = status(&world)["rollout"]["stage"].as_u64();
             now.is_none_or(|now| now >= stage as u64)
@@ -151,15 +165,19 @@ fn aborts_at_each_stage(pattern: &str, stages: usize) {
 
 /// The candidate answers a third of its requests with 500: the guard turns it back.
 fn returns_by_itself(pattern: &str) {
+    let report = turned_back(pattern, ("CUTOVER_DEMO_FAIL", "0.34"), 6);
+    assert!(report.errors > 0, "the app's own errors are told: {}", report.summary());
+}
+
+fn turned_back(pattern: &str, bad: (&str, &str), code: i32) -> Report {
     let world = world();
     let users = Users::of(&world);
     users.come();
-    write(&world, &[("CUTOVER_DEMO_FAIL", "0.34")]);
-    world.deploy(&format!("v2 --pattern {pattern}")).expect_code(6).complains("errors");
+    write(&world, &[bad, ("CUTOVER_DEMO_FLAG", "new")]);
+    world.deploy(&format!("v2 --pattern {pattern}")).expect_code(code).complains("errors");
     users.a_while(30);
     is_live(&world, "v1");
-    let report = users.leave(&format!("{pattern} returns"));
-    assert!(report.errors > 0, "the app's own errors are told: {}", report.summary());
+    users.leave(&format!("{pattern} returns"))
 }
 
 #[test]
@@ -181,6 +199,32 @@ fn canary() {
     releases(&world(), "canary");
     aborts_at_each_stage("canary", 4);
     returns_by_itself("canary");
+}
+
+#[test]
+fn shadow() {
+    releases(&world(), "shadow");
+    aborts_at_each_stage("shadow", 3);
+    // Only answers to copies were bad: no user met the new version.
+    let report = turned_back("shadow", ("CUTOVER_DEMO_FAIL", "0.34"), 5);
+    assert_eq!(report.errors, 0, "{}", report.summary());
+    assert!(!report.by_version.contains_key("v2"), "{}", report.summary());
+}
+
+#[test]
+fn ab_testing() {
+    releases(&world(), "ab-testing");
+    aborts_at_each_stage("ab-testing", 4);
+    returns_by_itself("ab-testing");
+}
+
+#[test]
+fn feature_flag() {
+    releases(&world(), "feature-flag");
+    aborts_at_each_stage("feature-flag", 5);
+    // The code is good everywhere, and bad where the flag is on.
+    let report = turned_back("feature-flag", ("CUTOVER_DEMO_FLAG_FAIL", "0.5"), 6);
+    assert!(report.errors > 0, "{}", report.summary());
 }
 
 #[test]
