@@ -43,7 +43,7 @@ pub enum Compared {
         /// The share of users it is on for.
         share: Share,
     },
-    /// Two releases that share the traffic.
+    /// Two releases that share the traffic, where a verdict is waited for.
     Releases,
 }
 
@@ -61,7 +61,9 @@ impl Compared {
         if stage.gates.iter().any(|gate| matches!(gate, Gate::Conclude(_))) {
             return Some(Compared::Experiment);
         }
-        let two = plan.before.is_some()
+        let judged = stage.gates.iter().any(|gate| matches!(gate, Gate::Judge { .. }));
+        let two = judged
+            && plan.before.is_some()
             && match &stage.route {
                 Route::Even | Route::Held => false,
                 Route::Split { candidate: share, .. } | Route::Match { share, .. } => {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::comparison::Comparison;
 use crate::dataplane::Counters;
-use crate::id::{InstanceId, ReleaseId, Subject};
+use crate::id::{FlagKey, InstanceId, ReleaseId, Subject};
 use crate::observed::State;
 use crate::patterns::Pattern;
 use crate::plan::Plan;
@@ -89,6 +89,9 @@ pub enum EventKind {
         /// Where the preview is reached.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         preview: Option<SocketAddr>,
+        /// Flags whose share changed, and to what.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        flags: BTreeMap<FlagKey, Share>,
     },
     /// The judge looked and came to another verdict, or it is a while since it said so.
     Judged {
@@ -238,7 +241,8 @@ mod tests {
     #[test]
     fn maps_by_release_and_instance_survive_the_wire() {
         let shares = BTreeMap::from([(ReleaseId(2), Share::from_permille(250))]);
-        let kind = EventKind::Routed { shares, held: false, preview: None };
+        let flags = BTreeMap::from([("new".parse().unwrap(), Share::FULL)]);
+        let kind = EventKind::Routed { shares, held: false, preview: None, flags };
         let subject = "shop".parse().unwrap();
         let event = Event { index: 1, at: At(2), subject, rollout: Some(3), kind };
         let text = serde_json::to_string(&event).unwrap();

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use cutover_core::dataplane::{AppState, Frontend, Mirror, Publication, WhileDown};
 use cutover_core::event::EventKind;
-use cutover_core::id::{InstanceId, ReleaseId};
+use cutover_core::id::{FlagKey, InstanceId, ReleaseId};
 use cutover_core::observed::{Desired, Observed};
 use cutover_core::patterns::Pattern;
 use cutover_core::plan::Sticky;
 use cutover_core::release::Release;
-use cutover_core::table::{Generation, Table};
+use cutover_core::table::{Flags, Generation, Table};
 use cutover_core::units::{At, Share, Span};
 
 use super::Driver;
@@ -162,11 +162,12 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         };
         let shares = releases(&state.table);
         let preview = state.preview.filter(|_| !state.table.preview.is_empty());
+        let flags = changed(old.map(|old| &old.flags), &state.table.flags);
         let news = old.is_none_or(|old| {
             releases(old) != shares || old.preview.is_empty() == preview.is_some()
         });
-        if news {
-            self.tell(EventKind::Routed { shares, held, preview });
+        if news || !flags.is_empty() {
+            self.tell(EventKind::Routed { shares, held, preview, flags });
         }
     }
 
@@ -205,4 +206,14 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             let _ = reply.send(Ok(acted));
         }
     }
+}
+
+/// The flags whose share is another one now.
+fn changed(old: Option<&Flags>, new: &Flags) -> BTreeMap<FlagKey, Share> {
+    let share = |flags: Option<&Flags>, key: &FlagKey| {
+        flags.and_then(|flags| flags.get(key)).map_or(Share::ZERO, |raised| raised.share)
+    };
+    let keys = old.into_iter().flat_map(Flags::keys).chain(new.keys());
+    let moved = keys.filter(|key| share(old, key) != share(Some(new), key));
+    moved.map(|key| (key.clone(), share(Some(new), key))).collect()
 }

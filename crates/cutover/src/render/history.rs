@@ -28,6 +28,9 @@ fn line(entry: &HistoryEntry) -> String {
         time(*begun),
         super::end::counts(&entry.counts)
     );
+    if let Some(message) = &entry.message {
+        text.push_str(&format!("\n    why: {message}"));
+    }
     for reason in entry.reason.iter().flat_map(|reason| reason.lines()) {
         text.push_str(&format!("\n    {reason}"));
     }

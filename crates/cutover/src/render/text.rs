@@ -34,7 +34,7 @@ pub(crate) fn lines(event: &Event, names: &Names) -> Vec<String> {
             }
             text.lines().map(str::to_owned).collect()
         }
-        EventKind::Routed { shares, held, preview } => {
+        EventKind::Routed { shares, held, preview, flags } => {
             let parts: Vec<String> = shares.iter().map(|pair| part(known, pair)).collect();
             let mut text = match (held, parts.is_empty()) {
                 (true, _) => "requests wait".to_owned(),
@@ -43,6 +43,13 @@ pub(crate) fn lines(event: &Event, names: &Names) -> Vec<String> {
             };
             if let Some(preview) = preview {
                 text.push_str(&format!("; preview on http://{preview}"));
+            }
+            for (key, share) in flags {
+                let how = match *share {
+                    Share::ZERO => "off".to_owned(),
+                    share => format!("on for {share}"),
+                };
+                text.push_str(&format!("; flag {key} {how}"));
             }
             one(text)
         }

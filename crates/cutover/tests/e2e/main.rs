@@ -4,7 +4,10 @@
 
 mod daemon;
 mod demo;
+mod experiments;
 mod faults;
+mod flags;
+mod freezes;
 mod gates;
 mod harness;
 mod rollouts;

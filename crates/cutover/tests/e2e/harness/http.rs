@@ -32,27 +32,35 @@ impl Answer {
 pub(crate) fn request(socket: &Path, method: &str, path: &str, body: &str) -> io::Result<Answer> {
     let stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    exchange(stream, method, path, body)
+    exchange(stream, method, path, "", body)
 }
 
 /// A GET as a user would send it.
 pub(crate) fn get_tcp(address: &str, path: &str) -> io::Result<Answer> {
     let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    exchange(stream, "GET", path, "")
+    exchange(stream, "GET", path, "", "")
+}
+
+/// A GET with more lines in its head, each ended by CR LF.
+pub(crate) fn get_with(address: &str, path: &str, lines: &str) -> io::Result<Answer> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    exchange(stream, "GET", path, lines, "")
 }
 
 fn exchange(
     mut stream: impl Read + Write,
     method: &str,
     path: &str,
+    lines: &str,
     body: &str,
 ) -> io::Result<Answer> {
     let length = body.len();
     // HTTP/1.0, so that no body comes in chunks.
     write!(
         stream,
-        "{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{body}"
+        "{method} {path} HTTP/1.0\r\nhost: localhost\r\n{lines}content-length: {length}\r\n\r\n{body}"
     )?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;

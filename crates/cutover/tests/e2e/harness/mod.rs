@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-pub(crate) use http::{Answer, get_tcp, request};
+pub(crate) use http::{Answer, get_tcp, get_with, request};
 pub(crate) use ran::Ran;
 pub(crate) use spec::SpecText;
 
