@@ -313,7 +313,11 @@ impl App {
                 now.overruled |= now.holding.is_some();
                 now.holding = None;
             }
-            Record::Concluded { stage, keep } if *stage == now.stage && now.reached.is_some() => {
+            Record::Concluded { stage, keep }
+                if *stage == now.stage
+                    && now.reached.is_some()
+                    && rollout.plan.is_experiment(*stage) =>
+            {
                 now.concluded = true;
                 if *keep == Keep::B && !rollout.plan.winner.is_empty() {
                     rollout.plan.stages.truncate(stage + 1);

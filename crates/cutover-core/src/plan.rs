@@ -323,12 +323,17 @@ impl Plan {
         }
         flags
     }
+    /// Is this stage an experiment, which a person may conclude?
+    #[must_use]
+    pub fn is_experiment(&self, stage: usize) -> bool {
+        let gates = self.stages.get(stage).map(|stage| stage.gates.as_slice());
+        gates.is_some_and(|gates| gates.iter().any(|gate| matches!(gate, Gate::Conclude(_))))
+    }
     /// Which stage the first of [`Plan::winner`] would be; `None` without an experiment that is
     /// still open.
     #[must_use]
     pub fn first_of_winner(&self) -> Option<usize> {
-        let experiment = |stage: &Stage| stage.gates.iter().any(|g| matches!(g, Gate::Conclude(_)));
-        let place = self.stages.iter().position(experiment)?;
+        let place = (0..self.stages.len()).find(|stage| self.is_experiment(*stage))?;
         (!self.winner.is_empty()).then_some(place + 1)
     }
     /// Asks for a confirmation within this time once the candidate has all traffic: without one

@@ -123,7 +123,9 @@ impl World {
             Op::Scale(n) => Some(Record::Scaled { n, by_spec: false }),
             Op::Conclude(keep) => match live {
                 Some(Phase::Forward(now)) if now.reached.is_some() => {
-                    Some(Record::Concluded { stage: now.stage, keep })
+                    let plan = self.app.live().map(|rollout| &rollout.plan);
+                    let experiment = plan.is_some_and(|plan| plan.is_experiment(now.stage));
+                    experiment.then_some(Record::Concluded { stage: now.stage, keep })
                 }
                 _ => None,
             },

@@ -29,6 +29,8 @@
 //! | I24 | a table is well-formed: shares sum to full, and whoever has one serves |
 //! | I25 | good releases are never late and never crash, however people scale and supersede |
 //! | I26 | where downtime is allowed, turning back takes all traffic off at once |
+//! | I27 | what has to be confirmed and is not does not succeed |
+//! | I28 | an experiment that succeeds ends with the side that was kept, else with the old one |
 
 use std::time::Duration;
 
@@ -38,7 +40,7 @@ use cutover_core::id::{InstanceId, ReleaseId};
 use cutover_core::observed::{Instance, Observed, State};
 use cutover_core::plan::{Aside, Downtime, Gate, OnFailure};
 use cutover_core::progress::desired;
-use cutover_core::record::{Outcome, Record, Why};
+use cutover_core::record::{Keep, Outcome, Record, Why};
 use cutover_core::table::{Deal, Table};
 use cutover_core::units::{At, Share};
 
@@ -83,6 +85,8 @@ impl World {
             Record::Begun(plan) => {
                 self.begun += 1;
                 self.aborted = false;
+                self.kept = None;
+                self.experiment = !plan.winner.is_empty();
                 let ramp = plan.stages.iter().any(|stage| stage.flag > Some(Share::ZERO));
                 // Releases are numbered as they are made.
                 let earlier = plan.stable().filter(|stable| ramp && *stable < plan.candidate);
@@ -90,6 +94,7 @@ impl World {
                     self.unaware.extend(earlier);
                 }
             }
+            Record::Concluded { keep, .. } => self.kept = Some(*keep),
             Record::AbortRequested { .. } => self.aborted = true,
             Record::TurnedBack(Why::NotReady) => {
                 let rollout = self.app.live();
@@ -112,6 +117,17 @@ impl World {
     fn succeeds(&self) -> Check {
         if self.aborted {
             return broken("I8 abort did not win");
+        }
+        let promotes = self.app.live().is_some_and(|rollout| rollout.plan.promotes());
+        if self.experiment && promotes != (self.kept == Some(Keep::B)) {
+            return broken(format!("I28 kept {:?}, and promoted: {promotes}", self.kept));
+        }
+        let asks = |rollout: &&Rollout| {
+            let gates = rollout.plan.stages.iter().flat_map(|stage| &stage.gates);
+            gates.into_iter().any(|gate| matches!(gate, Gate::Confirm(_)))
+        };
+        if self.app.live().filter(asks).is_some_and(|rollout| !rollout.confirmed) {
+            return broken("I27 succeeded without the confirmation that was asked for");
         }
         let Some(rollout) = self.app.live().filter(|rollout| rollout.plan.promotes()) else {
             return Ok(());

@@ -10,7 +10,7 @@ use cutover_core::app::App;
 use cutover_core::id::{InstanceId, ReleaseId};
 use cutover_core::observed::{Instance, Observed, State};
 use cutover_core::plan::Rest;
-use cutover_core::record::{Outcome, Record};
+use cutover_core::record::{Keep, Outcome, Record};
 use cutover_core::table::{Deal, Generation, Table};
 use cutover_core::units::{At, Share};
 
@@ -57,6 +57,9 @@ pub(crate) struct World {
     pub(crate) begun: usize,
     /// The live rollout was aborted.
     pub(crate) aborted: bool,
+    /// It is an experiment, and which side was kept by a person.
+    pub(crate) experiment: bool,
+    pub(crate) kept: Option<Keep>,
     /// The rollout in whose turning back all traffic was off the candidate.
     pub(crate) off: Option<usize>,
     pub(crate) outcomes: Vec<Outcome>,
@@ -88,6 +91,8 @@ impl World {
             hooks_run: BTreeSet::new(),
             begun: 0,
             aborted: false,
+            experiment: false,
+            kept: None,
             off: None,
             outcomes: vec![],
             published: 0,

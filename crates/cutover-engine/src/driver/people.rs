@@ -15,14 +15,9 @@ use crate::ports::{Clock, DataPlane, Platform};
 const REASON: usize = 500;
 
 impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
-    fn gates(&self, stage: usize) -> &[Gate] {
-        let plan = self.app.live().map(|rollout| &rollout.plan);
-        plan.and_then(|plan| plan.stages.get(stage)).map_or(&[], |stage| stage.gates.as_slice())
-    }
-
     /// Is this stage of the live rollout an experiment?
     pub(super) fn is_experiment(&self, stage: usize) -> bool {
-        self.gates(stage).iter().any(|gate| matches!(gate, Gate::Conclude(_)))
+        self.app.live().is_some_and(|rollout| rollout.plan.is_experiment(stage))
     }
 
     /// The new release is good: the rollout no longer turns back for want of this word.
