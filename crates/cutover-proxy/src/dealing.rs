@@ -84,3 +84,85 @@ fn who<'a>(sticky: &Sticky, request: &'a Parts, assigned: Option<&'a str>) -> Op
         Sticky::Cookie => identity::from_cookie(&request.headers).or(assigned),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use cutover_core::dataplane::{Frontend, Publication};
+    use cutover_core::table::{Generation, Raised, Table};
+    use cutover_core::units::{Share, Span};
+    use http::header::COOKIE;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::app::App;
+
+    fn route(app: &Arc<App>, share: u32, flag: u32) -> Arc<Route> {
+        let address = "127.0.0.1:80".parse().unwrap();
+        let share = Share::from_permille(share);
+        let raised = Raised { share: Share::from_permille(flag), by: ReleaseId(1) };
+        let deal = Deal::Split {
+            shares: [(ReleaseId(1), share.rest()), (ReleaseId(2), share)].into(),
+            sticky: Sticky::Cookie,
+            favoured: ReleaseId(2),
+        };
+        let serving = ["r1.0", "r2.0"].map(|id| (id.parse().unwrap(), address)).into();
+        let flags = [("new".parse().unwrap(), raised)].into();
+        let table = Table { deal, serving, flags, ..Table::default() };
+        let frontend = Frontend {
+            listen: address,
+            preview: address,
+            host: None,
+            path: None,
+            while_down: Default::default(),
+            hold_limit: Span::secs(1),
+            hold_most: 1,
+            drain_upgraded: Span::secs(1),
+            drain_requests: Span::secs(1),
+            mirror: Default::default(),
+            identity: Sticky::Cookie,
+        };
+        let publication = Publication { generation: Generation::default(), frontend, table };
+        Route::new(app, publication, None, None)
+    }
+
+    /// The side and the flag of a user, and the cookie that they send from then on.
+    fn deal(route: &Route, cookie: Option<&str>) -> (bool, bool, Option<String>) {
+        let mut request = http::Request::new(()).into_parts().0;
+        if let Some(cookie) = cookie {
+            let value = format!("{}={cookie}", identity::COOKIE_NAME);
+            request.headers.insert(COOKIE, value.parse().unwrap());
+        }
+        let mut dealing = Dealing::default();
+        let side = dealing.side(route, &request) == Some(ReleaseId(2));
+        dealing.decide(route, &request);
+        let on = dealing.decided.unwrap().partly().all(|(_, on)| on);
+        (side, on, dealing.assigned)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn new_users_have_the_sides_that_were_dealt_and_keep_them(
+            share in 10..=90_u32,
+            flag in 10..=90_u32,
+        ) {
+            let app = App::new("shop".parse().unwrap(), 0);
+            let first = route(&app, share * 10, flag * 10);
+            let people: Vec<_> = (0..100).map(|_| deal(&first, None)).collect();
+            prop_assert_eq!(people.iter().filter(|(side, ..)| *side).count(), share as usize);
+            prop_assert_eq!(people.iter().filter(|(_, on, _)| *on).count(), flag as usize);
+            // In tables whose shares have grown, everybody is where they were or on the new side.
+            for more in [0, 5, 10] {
+                let grown = route(&app, (share + more) * 10, (flag + more) * 10);
+                for (side, on, assigned) in &people {
+                    let (side_now, on_now, again) = deal(&grown, assigned.as_deref());
+                    prop_assert_eq!(again, None);
+                    prop_assert!(side_now >= *side && on_now >= *on);
+                    prop_assert!(more > 0 || (side_now == *side && on_now == *on));
+                }
+            }
+        }
+    }
+}

@@ -109,6 +109,8 @@ fn cbor_text_head(length: usize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -138,5 +140,37 @@ mod tests {
         assert_eq!(from_cookie(&headers), Some(good));
         headers.insert(COOKIE, "cutover_id=../../etc".parse().unwrap());
         assert_eq!(from_cookie(&headers), None);
+    }
+
+    #[test]
+    fn buckets_are_those_of_the_published_hash() {
+        // Made by another implementation of MurmurHash3, of the bytes 82 text(flag) text(identity),
+        // and text(identity).
+        let long = "y".repeat(300);
+        for (flag, identity, of_flag, of_split) in [
+            ("new-checkout", "alice", 153, 385),
+            ("new-checkout", "bob", 613, 497),
+            ("n", "0123456789abcdef0123456789abcdef", 190, 782),
+            ("new-checkout", "J\u{fc}rgen", 445, 371),
+            ("x", long.as_str(), 101, 507),
+        ] {
+            assert_eq!(flag_bucket(flag, identity), of_flag, "{flag} {identity}");
+            assert_eq!(bucket(identity), of_split, "{identity}");
+        }
+    }
+
+    #[test]
+    fn an_identity_that_nothing_fits_is_still_one() {
+        assert!(is_identity(&assign(|_| false).unwrap()));
+        let rare = assign(|identity| bucket(identity) == 7).unwrap();
+        assert!(is_identity(&rare));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_an_identity(flag in ".{0,80}", identity in ".{0,9000}") {
+            prop_assert!(bucket(&identity) < 1000);
+            prop_assert!(flag_bucket(&flag, &identity) < 1000);
+        }
     }
 }

@@ -134,7 +134,7 @@ mod tests {
     use cutover_core::dataplane::{Frontend, Publication};
     use cutover_core::id::InstanceId;
     use cutover_core::table::{Deal, Generation, Table};
-    use cutover_core::units::Span;
+    use cutover_core::units::{Share, Span};
 
     use super::*;
 
@@ -142,8 +142,14 @@ mod tests {
         SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 80);
 
     fn route(app: &Arc<App>, slot: u32) -> BTreeMap<Subject, Arc<Route>> {
-        let id: InstanceId = format!("r1.{slot}").parse().unwrap();
-        let table = Table { deal: Deal::Even, serving: [(id, LISTEN)].into(), ..Table::default() };
+        let id = |release| -> InstanceId { format!("r{release}.{slot}").parse().unwrap() };
+        let table = Table {
+            deal: Deal::Even,
+            serving: [(id(1), LISTEN)].into(),
+            mirrored: [(id(2), LISTEN)].into(),
+            mirror: Share::FULL,
+            ..Table::default()
+        };
         let frontend = Frontend {
             listen: LISTEN,
             preview: LISTEN,
@@ -172,7 +178,8 @@ mod tests {
         let done = Arc::new(AtomicBool::new(false));
         let claimers: Vec<_> = (0..3)
             .map(|_| {
-                let (plane, empty, done) = (plane.clone(), empty.clone(), done.clone());
+                let (plane, app) = (plane.clone(), app.clone());
+                let (empty, done) = (empty.clone(), done.clone());
                 std::thread::spawn(move || {
                     let request = http::Request::new(()).into_parts().0;
                     let door = Door::Users(LISTEN);
@@ -183,6 +190,10 @@ mod tests {
                         let slot = claim.instance().id.slot as usize;
                         assert!(!empty[slot].load(Ordering::SeqCst), "claimed after its drain");
                         drop(claim);
+                        let copy = plane.claim_copy(&app).expect("always mirrored");
+                        let slot = copy.instance().id.slot as usize;
+                        assert!(!empty[slot].load(Ordering::SeqCst), "copied after its drain");
+                        drop(copy);
                         claims += 1;
                     }
                     claims
@@ -195,9 +206,11 @@ mod tests {
             let (new, old) = (((swaps + 1) % 2) as usize, (swaps % 2) as usize);
             empty[new].store(false, Ordering::SeqCst);
             plane.swap(route(&app, new as u32));
-            let leaving = app.instances().into_iter().find(|it| it.id.slot as usize == old);
-            while leaving.as_ref().is_some_and(|it| it.requests.load(Ordering::SeqCst) > 0) {
-                std::hint::spin_loop();
+            let all = app.instances().into_iter();
+            for leaving in all.filter(|instance| instance.id.slot as usize == old) {
+                while leaving.requests.load(Ordering::SeqCst) > 0 {
+                    std::hint::spin_loop();
+                }
             }
             empty[old].store(true, Ordering::SeqCst);
             for _ in 0..fastrand::u32(..200) {

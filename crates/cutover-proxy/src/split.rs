@@ -135,6 +135,8 @@ impl<S: Copy + PartialEq> Places<S> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::identity::bucket;
 
@@ -190,24 +192,28 @@ mod tests {
     }
 
     #[test]
-    fn users_only_move_forward_while_the_share_grows() {
-        let people: Vec<String> = (0..2000).map(|number| format!("user-{number}")).collect();
-        let mut before = 0;
+    fn shares_of_users_are_about_right() {
+        let people: Vec<u32> = (0..2000).map(|number| bucket(&format!("user-{number}"))).collect();
         for share in [0, 10, 55, 250, 500, 999, 1000] {
             let split = split(&[(2, share), (1, 1000 - share)]);
-            let sides: Vec<bool> =
-                people.iter().map(|person| split.side_of(bucket(person)) == Some(2)).collect();
-            let earlier = split_earlier(before, &people);
-            assert!(earlier.iter().zip(&sides).all(|(was, is)| *is || !*was), "at {share}");
-            let count = sides.iter().filter(|side| **side).count();
+            let count = people.iter().filter(|person| split.side_of(**person) == Some(2)).count();
             let wanted = people.len() * share as usize / 1000;
             assert!(count.abs_diff(wanted) < 100, "{count} at {share}");
-            before = share;
         }
     }
 
-    fn split_earlier(share: u32, people: &[String]) -> Vec<bool> {
-        let split = split(&[(2, share), (1, 1000 - share)]);
-        people.iter().map(|person| split.side_of(bucket(person)) == Some(2)).collect()
+    proptest! {
+        #[test]
+        fn users_only_move_forward_while_the_share_grows(
+            identity in ".{0,40}",
+            share in 0..=1000_u32,
+            more in 0..=1000_u32,
+        ) {
+            let is_new = |share: u32| {
+                split(&[(2, share), (1, 1000 - share)]).side_of(bucket(&identity)) == Some(2)
+            };
+            prop_assert!(is_new((share + more).min(1000)) >= is_new(share));
+            prop_assert!(is_new(1000) && !is_new(0));
+        }
     }
 }

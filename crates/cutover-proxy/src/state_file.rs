@@ -192,6 +192,29 @@ mod tests {
     }
 
     #[test]
+    fn a_state_from_before_mirrors_and_flags_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = folders(folder.path());
+        // As it was written then.
+        let state = r#"{"apps":{"shop":{"preview":null,"publication":{"frontend":{
+            "drain_requests":"30s","drain_upgraded":"30s","hold_limit":"1m","hold_most":1000,
+            "host":null,"listen":"127.0.0.1:8080","path":null,"preview":"127.0.0.1:0",
+            "while_down":"hold"},"generation":{"epoch":3,"seq":9},"table":{"deal":{"split":{
+            "favoured":"r2","shares":{"r1":"90%","r2":"10%"},"sticky":"cookie"}},
+            "serving":{"r1.0":"127.0.0.1:20000","r2.0":"127.0.0.1:20001"}}}}},"fence":3}"#;
+        let state: Value = serde_json::from_str(state).unwrap();
+        let file = File { schema: 1, checksum: checksum(&state).unwrap(), state };
+        write_atomic(&folders.state_file(), &serde_json::to_vec(&file).unwrap()).unwrap();
+        let (stored, warning) = load(&folders).unwrap();
+        assert_eq!(warning, None);
+        let publication = &stored.unwrap().apps[&"shop".parse().unwrap()].publication;
+        assert_eq!(publication.frontend.mirror, Default::default());
+        assert_eq!(publication.frontend.identity, Default::default());
+        assert_eq!(publication.table.serving.len(), 2);
+        assert!(publication.table.flags.is_empty() && publication.table.mirrored.is_empty());
+    }
+
+    #[test]
     fn what_cannot_be_stored_leaves_the_state_and_there_is_ballast() {
         let folder = tempfile::tempdir().unwrap();
         let folders = folders(folder.path());

@@ -1,14 +1,11 @@
 //! Instances that refuse, close or die: what is sent again, and how it is counted.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
-
 use cutover_core::plan::Sticky;
 use cutover_core::table::Table;
 
 use crate::support::client::{User, get};
 use crate::support::instance::Instance;
-use crate::support::{Proxy, even, free, split, until};
+use crate::support::{Proxy, even, free, full_queue, split, until};
 
 #[test]
 fn a_refused_connection_is_tried_elsewhere_also_for_a_post_with_a_body() {
@@ -160,14 +157,4 @@ fn the_apps_own_errors_and_users_who_leave_are_told_apart() {
     }
     let (all, _) = proxy.count_to(3);
     assert_eq!((all.errors, all.failed, all.lost), (1, 0, 0));
-}
-
-/// An address where connections neither succeed nor fail, and what keeps it so.
-fn full_queue() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    rustix::net::listen(&listener, 0).unwrap();
-    let address = listener.local_addr().unwrap();
-    let wait = Duration::from_millis(200);
-    let queued = std::iter::from_fn(|| TcpStream::connect_timeout(&address, wait).ok()).collect();
-    (address, (listener, queued))
 }

@@ -147,11 +147,14 @@ impl Inner {
         for number in 0.. {
             let mut request = Request::default();
             loop {
-                let start = request.head.len();
-                if reader.read_line(&mut request.head)? == 0 {
+                let mut line = Vec::new();
+                if reader.read_until(b'\n', &mut line)? == 0 {
                     return Ok(());
                 }
-                if request.head[start..].trim().is_empty() {
+                // Headers may hold anything.
+                let line = String::from_utf8_lossy(&line);
+                request.head.push_str(&line);
+                if line.trim().is_empty() {
                     break;
                 }
             }

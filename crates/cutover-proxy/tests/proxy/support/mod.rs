@@ -3,7 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod instance;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command};
@@ -273,6 +273,16 @@ impl Drop for Proxy {
 pub(crate) fn signal(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     kill_process(pid, signal).unwrap();
+}
+
+/// An address where connections neither succeed nor fail, and what keeps it so.
+pub(crate) fn full_queue() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let wait = Duration::from_millis(200);
+    let queued = std::iter::from_fn(|| TcpStream::connect_timeout(&address, wait).ok()).collect();
+    (address, (listener, queued))
 }
 
 /// Evenly over these.
