@@ -15,6 +15,7 @@
 //! | [`guard`] | the verdict on absolute bounds |
 //! | [`table`], [`dataplane`] | what the proxy is told, and what it tells |
 //! | [`event`] | what clients are told |
+//! | [`kpi`] | key figures of past rollouts |
 //! | [`diagram`], [`print`](mod@print) | plans as text |
 
 pub mod app;
@@ -24,6 +25,7 @@ pub mod event;
 pub mod goal;
 pub mod guard;
 pub mod id;
+pub mod kpi;
 pub mod observed;
 pub mod patterns;
 pub mod plan;

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cutover_core::event::{Event, EventKind};
-use cutover_core::id::{InstanceId, Subject};
+use cutover_core::id::{Environment, InstanceId, Subject};
+use cutover_core::kpi::{self, Period, Report, Targets};
+use cutover_core::units::At;
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +24,7 @@ use crate::events::EventLog;
 use crate::history;
 use crate::journal::{Journal, JournalError};
 use crate::ports::{Clock, DataPlane, Platform};
+use crate::report;
 
 /// Commands that may wait for one driver.
 const WAITING: usize = 64;
@@ -264,6 +267,29 @@ impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
         };
         let entries = tokio::task::spawn_blocking(read).await.map_err(|error| internal(&error))?;
         entries.map_err(|error| internal(&error))
+    }
+
+    /// The key figures of one app, of all in one environment, or of all.
+    ///
+    /// # Errors
+    /// If there is no such app, or the journal cannot be read.
+    pub async fn report(
+        &self,
+        subject: Option<&Subject>,
+        env: Option<&Environment>,
+        since: At,
+    ) -> Result<Report, Refused> {
+        if let Some(subject) = subject {
+            self.known(subject).await?;
+        }
+        let context = Arc::clone(&self.context);
+        let (subject, env) = (subject.cloned(), env.cloned());
+        let read =
+            move || report::rows(&context.journal, &context.events, subject.as_ref(), env.as_ref());
+        let rows = tokio::task::spawn_blocking(read).await.map_err(|error| internal(&error))?;
+        let until = self.context.clock.now();
+        let period = Period { since: since.min(until), until };
+        Ok(kpi::report(&rows.map_err(|error| internal(&error))?, period, Targets::default()))
     }
 
     /// Stored events after `after` (of one app, or all), oldest first, at most `most`.

@@ -20,6 +20,7 @@ mod hooks;
 pub mod journal;
 mod lineage;
 pub mod ports;
+mod report;
 mod tally;
 mod watch;
 

@@ -15,8 +15,10 @@ mod man;
 mod pattern;
 mod plan;
 mod proxy;
+mod report;
 mod rollback;
 mod session;
+mod since;
 mod spec_file;
 mod status;
 mod tree;
@@ -98,6 +100,7 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Deploy(args) => args.run(session).await,
         Command::Status(args) => args.run(session).await,
         Command::History(args) => args.run(session).await,
+        Command::Report(args) => args.run(session).await,
         Command::Logs(args) => args.run(session).await,
         Command::Events(args) => args.run(session).await,
         Command::Promote => action::promote(session).await,
@@ -122,7 +125,6 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Freeze(_) => later::refuse("freeze"),
         Command::Unfreeze(_) => later::refuse("unfreeze"),
         Command::Guide(_) => later::refuse("guide"),
-        Command::Report(_) => later::refuse("report"),
         Command::Flag(_) => later::refuse("flag"),
         Command::Experiment(_) => later::refuse("experiment"),
         Command::Judge(_) => later::refuse("judge"),

@@ -6,7 +6,7 @@ use super::common::Common;
 use super::later::Later;
 use super::{
     VERSION, action, completions, daemon, demo, deploy, events, history, load, logs, man, plan,
-    proxy, rollback, status, validate,
+    proxy, report, rollback, status, validate,
 };
 
 /// Releases a new version of an application: rolling, blue-green, canary and more, watched, and
@@ -44,6 +44,7 @@ pub(super) enum Command {
     Scale(action::Scale),
     Down(action::Down),
     History(history::Args),
+    Report(report::Args),
     Logs(logs::Args),
     Events(events::Args),
     Validate(validate::Args),
@@ -65,8 +66,6 @@ pub(super) enum Command {
     Unfreeze(Later),
     /// Read the guide (not in this build).
     Guide(Later),
-    /// Report on one rollout (not in this build).
-    Report(Later),
     /// Feature flags (not in this build).
     Flag(Later),
     /// Experiments (not in this build).

@@ -10,7 +10,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use cutover_core::id::{InstanceId, Subject};
+use cutover_core::id::{Environment, InstanceId, Subject};
+use cutover_core::kpi::Report;
 use cutover_core::spec::{self, PlatformKind};
 use cutover_core::units::At;
 use cutover_engine::api::{
@@ -184,6 +185,17 @@ pub(crate) async fn history(
     Ok(Json(daemon.engine.history(of.as_ref(), most).await?))
 }
 
+pub(crate) async fn report(
+    State(daemon): State<Shared>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answer<Report> {
+    let of = query.get("subject").map(|text| subject(text)).transpose()?;
+    let env = query.get("env").map(|text| text.parse::<Environment>()).transpose();
+    let env = env.map_err(|error| usage(format!("{error}")))?;
+    let since = At(number(&query, "since", 0)?);
+    Ok(Json(daemon.engine.report(of.as_ref(), env.as_ref(), since).await?))
+}
+
 pub(crate) async fn events(
     State(daemon): State<Shared>,
     Query(query): Query<HashMap<String, String>>,
@@ -192,6 +204,10 @@ pub(crate) async fn events(
     let wanted = Wanted {
         subject: query.get("subject").map(|text| subject(text)).transpose()?,
         rollout: rollout.map_err(|_| usage("rollout must be a number"))?,
+        since: match query.contains_key("since") {
+            true => Some(At(number(&query, "since", 0)?)),
+            false => None,
+        },
         after: match query.get("after").map(String::as_str) {
             Some("now") => None,
             Some(_) | None => Some(number(&query, "after", 0)?),

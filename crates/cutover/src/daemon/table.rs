@@ -4,6 +4,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post};
 use cutover_core::event::Event;
+use cutover_core::kpi::Report;
 use cutover_core::units::At;
 use cutover_engine::api::{
     Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PlanAnswer, Refused,
@@ -141,10 +142,25 @@ pub(crate) fn table() -> Vec<Route> {
         Route {
             query: &[
                 ("subject", "of one app only"),
+                ("env", "of one environment only"),
+                ("since", "rollouts that ended since, in milliseconds; 0 if not given"),
+            ],
+            ..route(
+                "get",
+                "/v1/report",
+                "Key figures of past rollouts.",
+                Body::Json(schema::<Report>),
+                || get(routes::report),
+            )
+        },
+        Route {
+            query: &[
+                ("subject", "of one app only"),
                 (
                     "after",
                     "only events with a higher index, 0 if not given; now: only those to come",
                 ),
+                ("since", "only events of this time or later, in milliseconds"),
                 ("follow", "true: go on as they come"),
                 ("rollout", "of one rollout only"),
             ],

@@ -7,6 +7,7 @@ mod demo;
 mod faults;
 mod gates;
 mod harness;
+mod past;
 mod rollouts;
 mod texts;
 mod under_load;
