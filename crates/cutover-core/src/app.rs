@@ -154,6 +154,7 @@ impl App {
             Record::EngineStarted { epoch } => self.engine_started(*epoch),
             Record::Scaled { n, by_spec } => self.scale(*n, *by_spec),
             Record::Down => self.go_down()?,
+            Record::Base(base) => self.begin_from(base)?,
             Record::Begun(plan) => self.begin(at, plan)?,
             Record::Reached { .. }
             | Record::Passed { .. }
@@ -265,7 +266,8 @@ impl App {
             Record::EngineStarted { .. }
             | Record::Begun(_)
             | Record::Scaled { .. }
-            | Record::Down => return Err(Illegal("not of a rollout")),
+            | Record::Down
+            | Record::Base(_) => return Err(Illegal("not of a rollout")),
         }
         Ok(())
     }

@@ -8,7 +8,7 @@
 //! | [`spec`] | `cutover.yaml` |
 //! | [`plan`], [`route`] | stages, routes, gates, budgets |
 //! | [`patterns`] | one file for each way to go from one release to the next |
-//! | [`record`], [`app`] | the journal's entries, and the state they fold into |
+//! | [`record`], [`app`], [`base`] | the journal's entries, and the state they fold into |
 //! | [`observed`] | what is seen of the world, and what is wanted of it |
 //! | [`sequencer`] | from goal and observation to the whole desired world |
 //! | [`progress`] | which records come next |
@@ -19,6 +19,7 @@
 //! | [`diagram`], [`print`](mod@print) | plans as text |
 
 pub mod app;
+pub mod base;
 pub mod dataplane;
 pub mod diagram;
 pub mod event;

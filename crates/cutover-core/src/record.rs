@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::base::Base;
 use crate::plan::Plan;
 use crate::units::Count;
 
@@ -131,4 +132,6 @@ pub enum Record {
     Finished(Outcome),
     /// The app is taken down: no release is live.
     Down,
+    /// What earlier records came to that were pruned; always the first one.
+    Base(Box<Base>),
 }

@@ -24,6 +24,7 @@ use crate::events::EventLog;
 use crate::history;
 use crate::journal::{Journal, JournalError};
 use crate::ports::{Clock, DataPlane, Platform};
+use crate::prune::{PruneAnswer, PruneRequest};
 use crate::report;
 
 /// Commands that may wait for one driver.
@@ -215,6 +216,29 @@ impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
         let commands = self.known(subject).await?;
         let actor = actor.to_owned();
         self.ask(&commands, |reply| Command::Act { action, actor, reply }).await?
+    }
+
+    /// Removes what old releases of one app left behind, or says what would go.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    pub async fn prune(
+        &self,
+        subject: &Subject,
+        request: PruneRequest,
+        actor: &str,
+    ) -> Result<PruneAnswer, Refused> {
+        let commands = self.known(subject).await?;
+        let actor = actor.to_owned();
+        let answer =
+            self.ask(&commands, |reply| Command::Prune { request, actor, reply }).await??;
+        if !answer.dry_run {
+            let context = Arc::clone(&self.context);
+            let compact = move || context.journal.compact().and_then(|()| context.events.compact());
+            // Best effort: room that is not given back now is used again by what comes.
+            let _ = tokio::task::spawn_blocking(compact).await;
+        }
+        Ok(answer)
     }
 
     /// Every app, or one.

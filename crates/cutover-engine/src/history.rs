@@ -20,7 +20,8 @@ pub(crate) fn of(
     subject: &Subject,
 ) -> Result<Vec<HistoryEntry>, JournalError> {
     let releases = journal.releases(subject)?;
-    let names = releases.iter().map(|release| (release.id, release.name())).collect();
+    let mut names: BTreeMap<_, _> = releases.iter().map(|r| (r.id, r.name())).collect();
+    names.extend(journal.pruned(subject)?.into_iter().map(|(id, gone)| (id, gone.name)));
     let mut past = Past { subject, names, found: vec![] };
     for entry in journal.records(subject)? {
         past.learn(entry);

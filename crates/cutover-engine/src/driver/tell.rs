@@ -85,7 +85,8 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             | Record::Resumed
             | Record::AbortRequested { .. }
             | Record::Scaled { .. }
-            | Record::Down => {}
+            | Record::Down
+            | Record::Base(_) => {}
         }
     }
 

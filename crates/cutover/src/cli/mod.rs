@@ -15,6 +15,7 @@ mod man;
 mod pattern;
 mod plan;
 mod proxy;
+mod prune;
 mod report;
 mod rollback;
 mod session;
@@ -111,6 +112,7 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Scale(args) => args.run(session).await,
         Command::Down(args) => args.run(session).await,
         Command::Rollback(args) => args.run(session).await,
+        Command::Prune(args) => args.run(session).await,
         Command::Plan(args) => args.run(session).await,
         Command::Load(args) => args.run(session).await,
         Command::Demo(args) => args.run(session).await,
@@ -121,7 +123,6 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Man(args) => args.run(session),
         Command::Init(_) => later::refuse("init"),
         Command::Simulate(_) => later::refuse("simulate"),
-        Command::Prune(_) => later::refuse("prune"),
         Command::Freeze(_) => later::refuse("freeze"),
         Command::Unfreeze(_) => later::refuse("unfreeze"),
         Command::Guide(_) => later::refuse("guide"),

@@ -6,7 +6,7 @@ use super::common::Common;
 use super::later::Later;
 use super::{
     VERSION, action, completions, daemon, demo, deploy, events, history, load, logs, man, plan,
-    proxy, report, rollback, status, validate,
+    proxy, prune, report, rollback, status, validate,
 };
 
 /// Releases a new version of an application: rolling, blue-green, canary and more, watched, and
@@ -43,6 +43,7 @@ pub(super) enum Command {
     Retry(action::Retry),
     Scale(action::Scale),
     Down(action::Down),
+    Prune(prune::Args),
     History(history::Args),
     Report(report::Args),
     Logs(logs::Args),
@@ -58,8 +59,6 @@ pub(super) enum Command {
     Init(Later),
     /// Try a plan in a simulated world (not in this build).
     Simulate(Later),
-    /// Remove what old releases left behind (not in this build).
-    Prune(Later),
     /// Refuse rollouts for a while (not in this build).
     Freeze(Later),
     /// End a freeze (not in this build).

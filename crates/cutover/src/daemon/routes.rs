@@ -18,6 +18,7 @@ use cutover_engine::api::{
     Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PROTOCOL, PlanAnswer, Refused,
     RefusedKind, RollbackRequest,
 };
+use cutover_engine::prune::{PruneAnswer, PruneRequest};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -151,6 +152,16 @@ pub(crate) async fn act(
 ) -> Answer<Acted> {
     let action: Action = read(&body)?;
     Ok(Json(daemon.engine.act(&subject(&name)?, action, &peer.name).await?))
+}
+
+pub(crate) async fn prune(
+    State(daemon): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Answer<PruneAnswer> {
+    let request: PruneRequest = read(&body)?;
+    Ok(Json(daemon.engine.prune(&subject(&name)?, request, &peer.name).await?))
 }
 
 pub(crate) async fn apps(State(daemon): State<Shared>) -> Answer<Vec<AppStatus>> {

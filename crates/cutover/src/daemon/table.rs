@@ -10,6 +10,7 @@ use cutover_engine::api::{
     Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PlanAnswer, Refused,
     RollbackRequest,
 };
+use cutover_engine::prune::{PruneAnswer, PruneRequest};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,16 @@ pub(crate) fn table() -> Vec<Route> {
                 "Do what a person asks of an app.",
                 Body::Json(schema::<Acted>),
                 || post(routes::act),
+            )
+        },
+        Route {
+            request: Some(schema::<PruneRequest>),
+            ..route(
+                "post",
+                "/v1/apps/{subject}/prune",
+                "Remove what old releases of an app left behind, or say what would go.",
+                Body::Json(schema::<PruneAnswer>),
+                || post(routes::prune),
             )
         },
         route("get", "/v1/apps", "Every app.", Body::Json(schema::<Vec<AppStatus>>), || {

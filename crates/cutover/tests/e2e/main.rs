@@ -8,6 +8,7 @@ mod faults;
 mod gates;
 mod harness;
 mod past;
+mod prune;
 mod rollouts;
 mod texts;
 mod under_load;
