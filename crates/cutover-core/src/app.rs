@@ -168,6 +168,7 @@ impl App {
             Record::EngineStarted { epoch } => self.engine_started(*epoch),
             Record::Scaled { n, by_spec } => self.scale(*n, *by_spec),
             Record::Down => self.go_down()?,
+            Record::Base(base) => self.begin_from(base)?,
             Record::Begun(plan) => self.begin(at, plan)?,
             Record::Frozen(freeze) => self.frozen = Some(freeze.clone()),
             Record::Unfrozen => self.frozen = None,
@@ -285,7 +286,8 @@ impl App {
             | Record::Scaled { .. }
             | Record::Frozen(_)
             | Record::Unfrozen
-            | Record::Down => return Err(Illegal("not of a rollout")),
+            | Record::Down
+            | Record::Base(_) => return Err(Illegal("not of a rollout")),
         }
         Ok(())
     }

@@ -212,6 +212,9 @@ pub enum EventKind {
         milliseconds: u64,
         /// What the data plane counted meanwhile.
         counts: Counters,
+        /// Do the counts miss a part, because proxy or daemon were away for too long?
+        #[serde(default)]
+        partial: bool,
         /// The same, the candidate's part.
         candidate: Counters,
         /// Time in which nobody served.

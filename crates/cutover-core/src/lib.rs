@@ -8,7 +8,7 @@
 //! | [`spec`] | `cutover.yaml` |
 //! | [`plan`], [`route`] | stages, routes, gates, budgets |
 //! | [`patterns`] | one file for each way to go from one release to the next |
-//! | [`record`], [`app`] | the journal's entries, and the state they fold into |
+//! | [`record`], [`app`], [`base`] | the journal's entries, and the state they fold into |
 //! | [`observed`] | what is seen of the world, and what is wanted of it |
 //! | [`sequencer`] | from goal and observation to the whole desired world |
 //! | [`progress`] | which records come next |
@@ -16,9 +16,11 @@
 //! | [`comparison`] | what two sides of a stage were like |
 //! | [`table`], [`dataplane`] | what the proxy is told, and what it tells |
 //! | [`event`] | what clients are told |
+//! | [`kpi`] | key figures of past rollouts |
 //! | [`diagram`], [`print`](mod@print) | plans as text |
 
 pub mod app;
+pub mod base;
 pub mod comparison;
 pub mod dataplane;
 pub mod diagram;
@@ -26,6 +28,7 @@ pub mod event;
 pub mod goal;
 pub mod guard;
 pub mod id;
+pub mod kpi;
 pub mod observed;
 pub mod patterns;
 pub mod plan;

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::base::Base;
 use crate::plan::Plan;
 use crate::units::{At, Count};
 
@@ -178,4 +179,6 @@ pub enum Record {
     Frozen(Freeze),
     /// ... no longer.
     Unfrozen,
+    /// What earlier records came to that were pruned; always the first one.
+    Base(Box<Base>),
 }

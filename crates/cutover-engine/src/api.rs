@@ -257,11 +257,31 @@ pub struct HistoryEntry {
     pub outcome: Option<Outcome>,
     /// Did another rollout take over?
     pub superseded: bool,
-    /// What the data plane counted meanwhile.
-    pub counts: Counters,
+    /// Was it begun by `cutover rollback`?
+    #[serde(default)]
+    pub rollback: bool,
+    /// Is `to` live by it? An experiment that ended as planned leaves the old release live.
+    #[serde(default)]
+    pub went_live: bool,
+    /// When it turned back, if it did.
+    #[serde(default)]
+    pub turned_back_at: Option<At>,
+    /// Who asked to turn back, if a person did.
+    #[serde(default)]
+    pub aborted_by: Option<String>,
+    /// The exit code of a command that waited for it; `None` while it goes on, and where that is
+    /// lost.
+    #[serde(default)]
+    pub exit_code: Option<u8>,
+    /// What the data plane counted meanwhile; `None` while it goes on, and where that is lost.
+    pub counts: Option<Counters>,
+    /// Do the counts miss a part of the rollout, because the daemon started anew meanwhile?
+    #[serde(default)]
+    pub counts_partial: bool,
     /// Why it was turned back.
     pub reason: Option<String>,
     /// Why it was begun, in the words of whoever did.
+    #[serde(default)]
     pub message: Option<String>,
 }
 

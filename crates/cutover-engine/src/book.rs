@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use cutover_core::id::ReleaseId;
-use cutover_core::release::Release;
+use cutover_core::release::{Release, ReleaseName};
 use cutover_core::spec::Spec;
 use cutover_core::units::At;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use crate::api::{DeployRequest, Refused, RefusedKind};
+use crate::pruned::PrunedRelease;
 
 /// The key that digests of secrets are made with: without it they could be guessed.
 #[derive(Clone)]
@@ -70,11 +71,12 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// The release that a request asks for: a known one with the same version and content, or a new
-/// one (`true`).
+/// one (`true`). One that was pruned is made new under its old name.
 #[must_use]
 pub(crate) fn release_for(
     request: &DeployRequest,
     known: &[Release],
+    pruned: &BTreeMap<ReleaseId, PrunedRelease>,
     key: &DigestKey,
     now: At,
 ) -> (Release, bool) {
@@ -84,10 +86,16 @@ pub(crate) fn release_for(
         // How it is rolled out may have changed; what it is has not.
         return (Release { spec: request.spec.clone(), ..release.clone() }, false);
     }
-    let id = known.iter().map(|release| release.id.0).max().unwrap_or(0) + 1;
-    let ordinal = u32::try_from(same_version().count()).unwrap_or(u32::MAX).saturating_add(1);
+    let mut names: Vec<ReleaseName> = known.iter().map(Release::name).collect();
+    names.extend(pruned.values().map(|gone| gone.name.clone()));
+    let same = |name: &&ReleaseName| name.version == request.version;
+    let again = pruned.values().find(|gone| same(&&gone.name) && gone.digest == digest);
+    let id = names.iter().map(|name| name.id.0).max().unwrap_or(0) + 1;
+    let ordinal = names.iter().filter(same).map(|name| name.ordinal).max().unwrap_or(0) + 1;
+    let (id, ordinal) =
+        again.map_or((ReleaseId(id), ordinal), |gone| (gone.name.id, gone.name.ordinal));
     let release = Release {
-        id: ReleaseId(id),
+        id,
         version: request.version.clone(),
         ordinal,
         digest,

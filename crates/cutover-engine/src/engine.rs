@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cutover_core::event::{Event, EventKind};
-use cutover_core::id::{InstanceId, Subject};
+use cutover_core::id::{Environment, InstanceId, Subject};
+use cutover_core::kpi::{self, Period, Report, Targets};
+use cutover_core::units::At;
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +24,8 @@ use crate::events::EventLog;
 use crate::history;
 use crate::journal::{Journal, JournalError};
 use crate::ports::{Clock, DataPlane, Platform};
+use crate::prune::{PruneAnswer, PruneRequest};
+use crate::report;
 
 /// Commands that may wait for one driver.
 const WAITING: usize = 64;
@@ -214,6 +218,29 @@ impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
         self.ask(&commands, |reply| Command::Act { action, actor, reply }).await?
     }
 
+    /// Removes what old releases of one app left behind, or says what would go.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    pub async fn prune(
+        &self,
+        subject: &Subject,
+        request: PruneRequest,
+        actor: &str,
+    ) -> Result<PruneAnswer, Refused> {
+        let commands = self.known(subject).await?;
+        let actor = actor.to_owned();
+        let answer =
+            self.ask(&commands, |reply| Command::Prune { request, actor, reply }).await??;
+        if !answer.dry_run {
+            let context = Arc::clone(&self.context);
+            let compact = move || context.journal.compact().and_then(|()| context.events.compact());
+            // Best effort: room that is not given back now is used again by what comes.
+            let _ = tokio::task::spawn_blocking(compact).await;
+        }
+        Ok(answer)
+    }
+
     /// Every app, or one.
     ///
     /// # Errors
@@ -286,6 +313,29 @@ impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
             _ => None,
         });
         Ok(now.into_iter().chain(before).take(most).collect())
+    }
+
+    /// The key figures of one app, of all in one environment, or of all.
+    ///
+    /// # Errors
+    /// If there is no such app, or the journal cannot be read.
+    pub async fn report(
+        &self,
+        subject: Option<&Subject>,
+        env: Option<&Environment>,
+        since: At,
+    ) -> Result<Report, Refused> {
+        if let Some(subject) = subject {
+            self.known(subject).await?;
+        }
+        let context = Arc::clone(&self.context);
+        let (subject, env) = (subject.cloned(), env.cloned());
+        let read =
+            move || report::rows(&context.journal, &context.events, subject.as_ref(), env.as_ref());
+        let rows = tokio::task::spawn_blocking(read).await.map_err(|error| internal(&error))?;
+        let until = self.context.clock.now();
+        let period = Period { since: since.min(until), until };
+        Ok(kpi::report(&rows.map_err(|error| internal(&error))?, period, Targets::default()))
     }
 
     /// Stored events after `after` (of one app, or all), oldest first, at most `most`.

@@ -11,12 +11,18 @@ use rusqlite::{Connection, params};
 use tokio::sync::broadcast;
 
 use crate::journal::{JournalError, open_private};
+use crate::prune::Stored;
+use crate::pruned;
 use crate::tally::Tally;
 
 /// Live events that a slow reader may lag behind before it has to read the log.
 const LIVE: usize = 1024;
 /// Events kept; older ones are dropped at start.
 const KEPT: u64 = 100_000;
+
+/// Events of an app before a time that belong to no rollout or to one before a number.
+const OLD: &str = "FROM events WHERE subject = ?1 AND json_extract(body, '$.at') < ?2
+                   AND (rollout IS NULL OR rollout < ?3)";
 
 /// The event log of all subjects.
 #[derive(Debug)]
@@ -154,6 +160,49 @@ impl EventLog {
         serde_json::from_str(&body).ok()
     }
 
+    /// How many events of an app are older than `before`, and their bytes; those of the rollout
+    /// `from` and of later ones are left out, whatever their age.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub(crate) fn old(
+        &self,
+        subject: &Subject,
+        before: At,
+        from: u64,
+    ) -> Result<Stored, JournalError> {
+        let sql = format!("SELECT COUNT(*), COALESCE(SUM(OCTET_LENGTH(body)), 0) {OLD}");
+        let with = params![subject.to_string(), before.0, from];
+        let stored = self
+            .lock()
+            .connection
+            .query_row(&sql, with, |row| Ok(Stored { count: row.get(0)?, bytes: row.get(1)? }))?;
+        Ok(stored)
+    }
+
+    /// Removes what [`EventLog::old`] counts.
+    ///
+    /// # Errors
+    /// Nothing was removed then.
+    pub(crate) fn prune(
+        &self,
+        subject: &Subject,
+        before: At,
+        from: u64,
+    ) -> Result<(), JournalError> {
+        let with = params![subject.to_string(), before.0, from];
+        self.lock().connection.execute(&format!("DELETE {OLD}"), with)?;
+        Ok(())
+    }
+
+    /// Gives room that is no longer needed back to the file system.
+    ///
+    /// # Errors
+    /// Nothing is lost then.
+    pub(crate) fn compact(&self) -> Result<(), JournalError> {
+        Ok(pruned::compact(&self.lock().connection)?)
+    }
+
     fn read(&self, sql: &str, with: &[&dyn rusqlite::ToSql]) -> Result<Vec<Event>, JournalError> {
         let inner = self.lock();
         let mut query = inner.connection.prepare_cached(sql)?;
@@ -187,5 +236,31 @@ mod tests {
         assert_eq!(events.len(), 1);
         assert_eq!((events[0].index, events[0].rollout), (second, Some(7)));
         assert!(log.since(Some(&"other".parse().unwrap()), 0, 10).unwrap().is_empty());
+    }
+
+    #[test]
+    fn only_old_events_of_the_app_and_of_pruned_rollouts_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = EventLog::open(folder.path(), 1).unwrap();
+        let (shop, other): (Subject, Subject) =
+            ("shop".parse().unwrap(), "shop.production".parse().unwrap());
+        let mut told = vec![];
+        for (at, subject, rollout) in [
+            (1, &shop, None),
+            (2, &shop, Some(3)),
+            (3, &shop, Some(7)),
+            (4, &other, Some(3)),
+            (50, &shop, Some(3)),
+            (50, &shop, None),
+        ] {
+            let text = "x".to_owned();
+            told.push(log.tell(At(at), subject, rollout, EventKind::Warning { text }));
+        }
+        let old = log.old(&shop, At(50), 7).unwrap();
+        assert!(old.count == 2 && old.bytes > 100, "{old:?}");
+        log.prune(&shop, At(50), 7).unwrap();
+        log.compact().unwrap();
+        let left: Vec<u64> = log.since(None, 0, 10).unwrap().iter().map(|e| e.index).collect();
+        assert_eq!(left, told[2..]);
     }
 }

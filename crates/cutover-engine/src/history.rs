@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use cutover_core::event::EventKind;
-use cutover_core::id::Subject;
-use cutover_core::record::Record;
+use cutover_core::id::{ReleaseId, Subject};
+use cutover_core::plan::Plan;
+use cutover_core::record::{Keep, Outcome, Record};
 use cutover_core::release::ReleaseName;
+use cutover_core::units::At;
 
 use crate::api::HistoryEntry;
 use crate::events::EventLog;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Entry, Journal, JournalError};
 
 /// All rollouts of one app, oldest first.
 pub(crate) fn of(
@@ -18,49 +20,87 @@ pub(crate) fn of(
     subject: &Subject,
 ) -> Result<Vec<HistoryEntry>, JournalError> {
     let releases = journal.releases(subject)?;
-    let names: BTreeMap<_, ReleaseName> = releases.iter().map(|r| (r.id, r.name())).collect();
-    let mut entries: Vec<HistoryEntry> = vec![];
+    let mut names: BTreeMap<_, _> = releases.iter().map(|r| (r.id, r.name())).collect();
+    names.extend(journal.pruned(subject)?.into_iter().map(|(id, gone)| (id, gone.name)));
+    let mut past = Past { subject, names, found: vec![] };
     for entry in journal.records(subject)? {
-        match entry.record {
-            Record::Begun(plan) => {
-                if let Some(last) = entries.last_mut().filter(|last| last.outcome.is_none()) {
-                    last.superseded = true;
-                    last.ended = Some(entry.at);
-                }
-                let Some(to) = names.get(&plan.candidate).cloned() else { continue };
-                entries.push(HistoryEntry {
-                    number: entry.index,
-                    subject: subject.clone(),
-                    pattern: plan.pattern,
-                    from: plan.stable().and_then(|stable| names.get(&stable).cloned()),
-                    to,
-                    actor: entry.actor.unwrap_or_default(),
-                    begun: entry.at,
-                    ended: None,
-                    outcome: None,
-                    superseded: false,
-                    counts: cutover_core::dataplane::Counters::default(),
-                    reason: None,
-                    message: plan.message.clone(),
-                });
-            }
+        past.learn(entry);
+    }
+    for event in events.finished(subject)? {
+        if let (Some(number), EventKind::RolloutFinished { counts, partial, reason, exit_code, .. }) =
+            (event.rollout, event.kind)
+            && let Some(found) = past.found.iter_mut().find(|found| found.entry.number == number)
+        {
+            found.entry.counts = Some(counts);
+            found.entry.counts_partial = partial;
+            found.entry.exit_code = Some(exit_code);
+            found.entry.reason = reason;
+        }
+    }
+    Ok(past.found.into_iter().map(|found| found.entry).collect())
+}
+
+/// The rollouts that the journal told so far.
+struct Past<'a> {
+    subject: &'a Subject,
+    names: BTreeMap<ReleaseId, ReleaseName>,
+    found: Vec<Found>,
+}
+
+struct Found {
+    entry: HistoryEntry,
+    promotes: bool,
+}
+
+impl Past<'_> {
+    fn learn(&mut self, Entry { index, at, actor, record }: Entry) {
+        if let Record::Begun(plan) = record {
+            return self.begin(index, at, actor, &plan);
+        }
+        let Some(Found { entry, promotes }) = self.found.last_mut() else { return };
+        match record {
+            Record::Concluded { keep: Keep::B, .. } => *promotes = true,
+            Record::AbortRequested { .. } => entry.aborted_by = actor.or(entry.aborted_by.take()),
+            Record::TurnedBack(_) => entry.turned_back_at = Some(at),
             Record::Finished(outcome) => {
-                if let Some(last) = entries.last_mut() {
-                    last.outcome = Some(outcome);
-                    last.ended = Some(entry.at);
-                }
+                entry.outcome = Some(outcome);
+                entry.ended = Some(at);
+                entry.went_live = outcome == Outcome::Succeeded && *promotes;
             }
+            // The others do not show in a list of rollouts.
             _ => {}
         }
     }
-    for event in events.finished(subject)? {
-        let found = entries.iter_mut().find(|entry| Some(entry.number) == event.rollout);
-        if let (Some(entry), EventKind::RolloutFinished { counts, reason, .. }) =
-            (found, event.kind)
+
+    fn begin(&mut self, number: u64, at: At, actor: Option<String>, plan: &Plan) {
+        if let Some(Found { entry, .. }) = self.found.last_mut()
+            && entry.outcome.is_none()
         {
-            entry.counts = counts;
-            entry.reason = reason;
+            entry.superseded = true;
+            entry.ended = Some(at);
         }
+        let Some(to) = self.names.get(&plan.candidate).cloned() else { return };
+        let entry = HistoryEntry {
+            number,
+            subject: self.subject.clone(),
+            pattern: plan.pattern,
+            from: plan.stable().and_then(|stable| self.names.get(&stable).cloned()),
+            to,
+            actor: actor.unwrap_or_default(),
+            begun: at,
+            ended: None,
+            outcome: None,
+            superseded: false,
+            rollback: plan.back,
+            went_live: false,
+            turned_back_at: None,
+            aborted_by: None,
+            exit_code: None,
+            counts: None,
+            counts_partial: false,
+            reason: None,
+            message: plan.message.clone(),
+        };
+        self.found.push(Found { entry, promotes: plan.promotes() });
     }
-    Ok(entries)
 }

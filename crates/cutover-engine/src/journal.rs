@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use crate::clock::Stamp;
 
 /// The number of the newest layout this build reads and writes.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Freed when the disk is full, so that an abort can still be recorded.
 const BALLAST: usize = 1024 * 1024;
@@ -57,15 +57,16 @@ pub struct Entry {
 /// The journal of all subjects.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     connection: Mutex<Connection>,
     ballast: PathBuf,
 }
 
+/// Layout 1 was without the table `pruned` and the record `base`.
 const LAYOUT: &str = "
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS releases (
@@ -75,6 +76,10 @@ CREATE TABLE IF NOT EXISTS records (
     idx INTEGER PRIMARY KEY AUTOINCREMENT, subject TEXT NOT NULL, at INTEGER NOT NULL,
     boottime INTEGER NOT NULL, boot TEXT NOT NULL, actor TEXT, body TEXT NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS records_of ON records (subject, idx);
+CREATE TABLE IF NOT EXISTS pruned (
+    subject TEXT NOT NULL, id INTEGER NOT NULL, version TEXT NOT NULL, ordinal INTEGER NOT NULL,
+    digest TEXT NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL,
+    PRIMARY KEY (subject, id)) STRICT;
 ";
 
 impl Journal {
@@ -131,7 +136,8 @@ impl Journal {
         tokio::task::spawn_blocking(write).await.map_err(|_| JournalError::Cancelled)?
     }
 
-    /// Stores a release. What it runs never changes; how it is rolled out may (hooks, patterns).
+    /// Stores a release. What it runs never changes; how it is rolled out may (hooks, patterns). One
+    /// that was pruned is whole again.
     ///
     /// # Errors
     /// Nothing was written then.
@@ -140,11 +146,17 @@ impl Journal {
         let write = move || -> Result<(), JournalError> {
             let body = serde_json::to_string(&release)?;
             shared.retry(|connection| {
-                connection.execute(
+                let transaction = connection.transaction()?;
+                transaction.execute(
                     "INSERT INTO releases VALUES (?1, ?2, ?3, ?4, ?5)
                      ON CONFLICT (subject, id) DO UPDATE SET body = excluded.body",
                     params![subject, release.id.0, release.version.as_str(), release.digest, body],
-                )
+                )?;
+                transaction.execute(
+                    "DELETE FROM pruned WHERE subject = ?1 AND id = ?2",
+                    params![subject, release.id.0],
+                )?;
+                transaction.commit()
             })?;
             Ok(())
         };
@@ -216,7 +228,7 @@ impl Journal {
 }
 
 impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
+    pub(crate) fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
         // A panic in between leaves no half transaction: SQLite rolls it back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -248,7 +260,7 @@ impl Shared {
     }
 
     /// Tries again once with the ballast's room when the disk is full.
-    fn retry<T>(
+    pub(crate) fn retry<T>(
         &self,
         mut write: impl FnMut(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T, JournalError> {

@@ -5,6 +5,7 @@
 //! | [`ports`] | what the engine needs from a platform, a data plane and a clock |
 //! | [`api`] | what clients ask of it, and what they get back |
 //! | `engine`, `driver` | one driver an app: look, decide (in `cutover-core`), record, act |
+//! | [`prune`] | the same of pruning |
 //! | [`journal`], [`events`] | what was decided, and what was told |
 //! | [`clock`] | time that a stepped wall clock cannot move |
 
@@ -12,6 +13,7 @@ pub mod api;
 mod book;
 pub mod clock;
 mod context;
+mod cut;
 mod driver;
 mod engine;
 pub mod events;
@@ -20,6 +22,9 @@ mod hooks;
 pub mod journal;
 mod lineage;
 pub mod ports;
+pub mod prune;
+mod pruned;
+mod report;
 mod tally;
 mod watch;
 

@@ -1,7 +1,6 @@
 //! Which releases were good, and which one a rollback leads to.
 
-use std::collections::BTreeSet;
-
+use cutover_core::base::Base;
 use cutover_core::id::ReleaseId;
 use cutover_core::plan::Plan;
 use cutover_core::record::{Keep, Outcome, Record};
@@ -11,7 +10,8 @@ use cutover_core::record::{Keep, Outcome, Record};
 pub(crate) struct Lineage {
     /// The way to the live release: a deployment adds to it, a rollback cuts it.
     line: Vec<ReleaseId>,
-    good: BTreeSet<ReleaseId>,
+    /// By when each last went live, oldest first.
+    good: Vec<ReleaseId>,
     running: Option<(ReleaseId, bool, bool)>,
 }
 
@@ -33,12 +33,23 @@ impl Lineage {
                     self.succeeded(candidate, back);
                 }
             }
+            Record::Base(base) => {
+                let (line, good) = (base.line.clone(), base.good.clone());
+                *self = Lineage { line, good, running: None };
+            }
             _ => {}
         }
     }
 
+    /// The base with this lineage in it.
+    #[must_use]
+    pub(crate) fn into_base(self, base: Base) -> Base {
+        Base { line: self.line, good: self.good, ..base }
+    }
+
     fn succeeded(&mut self, candidate: ReleaseId, back: bool) {
-        self.good.insert(candidate);
+        self.good.retain(|release| *release != candidate);
+        self.good.push(candidate);
         let place = self.line.iter().rposition(|release| *release == candidate);
         match place {
             Some(place) if back => self.line.truncate(place + 1),
@@ -57,6 +68,11 @@ impl Lineage {
     #[must_use]
     pub(crate) fn is_good(&self, release: ReleaseId) -> bool {
         self.good.contains(&release)
+    }
+
+    /// The good releases, those that were live last first.
+    pub(crate) fn newest_good(&self) -> impl Iterator<Item = ReleaseId> {
+        self.good.iter().rev().copied()
     }
 }
 
@@ -80,6 +96,8 @@ mod tests {
         lineage.succeeded(release(1), true);
         assert_eq!(lineage.before(release(1)), None);
         assert!(lineage.is_good(release(3)), "it can still be asked for by name");
+        let good: Vec<ReleaseId> = lineage.newest_good().collect();
+        assert_eq!(good, [1, 2, 3].map(release), "by when each was live last");
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! The ports of the engine: what it needs from a platform, a data plane and a clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cutover_core::dataplane::{AppState, DataPlaneState, Publication, Seconds};
-use cutover_core::id::{InstanceId, Subject};
+use cutover_core::id::{InstanceId, ReleaseId, Subject};
 use cutover_core::observed::State;
 use cutover_core::release::Release;
 use cutover_core::spec::Spec;
@@ -52,6 +52,24 @@ impl PlatformError {
     }
 }
 
+/// What is kept of instances that do not exist any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeepLeft {
+    /// What instances of these releases left ...
+    pub releases: BTreeSet<ReleaseId>,
+    /// ... until it is so old.
+    pub logs: Duration,
+}
+
+/// What an instance that does not exist any more left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Which instance.
+    pub instance: InstanceId,
+    /// How large it is.
+    pub bytes: u64,
+}
+
 /// Where instances run.
 pub trait Platform: Send + Sync + 'static {
     /// Checks that `release` can run `n` instances here, without changing anything: the command is
@@ -94,6 +112,15 @@ pub trait Platform: Send + Sync + 'static {
         instance: InstanceId,
         lines: usize,
     ) -> impl Future<Output = Result<Vec<String>, PlatformError>> + Send;
+
+    /// What instances that do not exist any more left behind and nobody needs; removes it unless
+    /// `dry_run`. Of what exists nothing is touched.
+    fn prune(
+        &self,
+        subject: &Subject,
+        keep: &KeepLeft,
+        dry_run: bool,
+    ) -> impl Future<Output = Result<Vec<Left>, PlatformError>> + Send;
 
     /// Returns when something of this subject may have changed since the last call.
     fn changed(&self, subject: &Subject) -> impl Future<Output = ()> + Send;

@@ -22,6 +22,9 @@ pub(crate) struct Tally {
     /// Since the rollout began, the candidate.
     pub(crate) candidate: Counters,
     stage: StageTally,
+    /// A part is missing: the proxy started again, or forgot seconds before they were read.
+    #[serde(default)]
+    pub(crate) partial: bool,
     /// Whether the newest look at the data plane succeeded.
     #[serde(skip)]
     pub(crate) looked: bool,
@@ -56,7 +59,8 @@ impl Tally {
         self.looked_at = now;
         let known = self.cursor.replace((seconds.epoch, seconds.cursor));
         // After a restart of the proxy everything it has is new.
-        if known.is_some() {
+        if let Some((epoch, _)) = known {
+            self.partial |= epoch != seconds.epoch || seconds.gap;
             for second in &seconds.seconds {
                 self.add(second, candidate);
             }

@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
@@ -93,8 +94,23 @@ fn digest(path: &Path) -> io::Result<String> {
     Ok(hex)
 }
 
+/// A copy of this program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Unused {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
+}
+
 /// Removes copies that no running process was started from.
 pub(crate) fn remove_unused(folders: &Folders) -> io::Result<()> {
+    for copy in unused(folders)? {
+        fs::remove_file(copy.path)?;
+    }
+    Ok(())
+}
+
+/// Copies that no running process was started from.
+pub(crate) fn unused(folders: &Folders) -> io::Result<Vec<Unused>> {
     // A file has one identity, and may have many paths.
     let identity = |meta: &Metadata| (meta.dev(), meta.ino());
     let mut used = BTreeSet::new();
@@ -104,16 +120,18 @@ pub(crate) fn remove_unused(folders: &Folders) -> io::Result<()> {
             used.insert(identity(&program));
         }
     }
+    let mut unused = Vec::new();
     for entry in fs::read_dir(folders.binaries())? {
         let entry = entry?;
         // A young one may be a copy that another command is about to start.
         let meta = entry.metadata()?;
         let age = meta.modified()?.elapsed().unwrap_or_default();
         if age > YOUNG && !used.contains(&identity(&meta)) {
-            fs::remove_file(entry.path())?;
+            unused.push(Unused { path: entry.path(), bytes: meta.len() });
         }
     }
-    Ok(())
+    unused.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(unused)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
     /// The release a request means.
     fn meant(&self, request: &DeployRequest) -> (Release, bool) {
         let known: Vec<Release> = self.releases.values().map(|r| (**r).clone()).collect();
-        release_for(request, &known, &self.context.key, self.context.clock.now())
+        release_for(request, &known, &self.pruned, &self.context.key, self.context.clock.now())
     }
 
     pub(super) fn prepare(&mut self, request: &DeployRequest) -> Result<Prepared, Refused> {
@@ -315,9 +315,14 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             (None, None) => None,
         };
         let found = id.and_then(|id| self.releases.get(&id).cloned());
-        found.ok_or_else(|| match to {
-            Some(version) => nothing(format!("{}: no good release {version}", self.subject)),
-            None => nothing(format!("{}: no good release before the live one", self.subject)),
+        found.ok_or_else(|| match (self.gone(to, id), to) {
+            (Some(gone), _) => gone,
+            (None, Some(version)) => {
+                nothing(format!("{}: no good release {version}", self.subject))
+            }
+            (None, None) => {
+                nothing(format!("{}: no good release before the live one", self.subject))
+            }
         })
     }
 

@@ -14,6 +14,7 @@ use crate::api::{
     StageComparison,
 };
 use crate::ports::{Clock, DataPlane, Platform};
+use crate::prune::{PruneAnswer, PruneRequest};
 
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, Refused>>;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Rollback { to: Option<Version>, dry_run: bool, actor: String, reply: Reply<Accepted> },
     /// Do what a person asks.
     Act { action: Action, actor: String, reply: Reply<Acted> },
+    /// Remove what old releases left behind.
+    Prune { request: PruneRequest, actor: String, reply: Reply<PruneAnswer> },
     /// What it is like now.
     Status { reply: oneshot::Sender<AppStatus> },
     /// What both sides of the stage under way are like.
@@ -70,6 +73,10 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             }
             Command::Act { action, actor, reply } => {
                 let answer = self.act(action, &actor).await;
+                drop(reply.send(answer));
+            }
+            Command::Prune { request, actor, reply } => {
+                let answer = self.prune(request, &actor).await;
                 drop(reply.send(answer));
             }
             Command::Status { reply } => drop(reply.send(self.status())),

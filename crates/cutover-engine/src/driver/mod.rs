@@ -7,6 +7,7 @@ mod commands;
 mod compare;
 mod hooks;
 mod people;
+mod prune;
 mod records;
 mod status;
 mod tell;
@@ -34,6 +35,7 @@ use crate::context::{Context, chain};
 use crate::journal::{Entry, JournalError};
 use crate::lineage::Lineage;
 use crate::ports::{Clock, DataPlane, Platform, Seen};
+use crate::pruned::PrunedRelease;
 use crate::tally::Tally;
 use crate::watch::Watch;
 use hooks::HookEnd;
@@ -44,6 +46,8 @@ pub(crate) struct Driver<P, D, C> {
     subject: Subject,
     app: App,
     releases: BTreeMap<ReleaseId, Arc<Release>>,
+    /// Releases that were pruned: their names stay known.
+    pruned: BTreeMap<ReleaseId, PrunedRelease>,
     lineage: Lineage,
     run: Run,
     watch: Watch,
@@ -95,10 +99,12 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
     ) -> Result<Driver<P, D, C>, JournalError> {
         let entries = context.journal.records(&subject)?;
         let releases = context.journal.releases(&subject)?;
+        let pruned = context.journal.pruned(&subject)?;
         let mut driver = Driver {
             subject,
             app: App::default(),
             releases: releases.into_iter().map(|r| (r.id, Arc::new(r))).collect(),
+            pruned,
             lineage: Lineage::default(),
             run: Run::default(),
             watch: Watch::default(),

@@ -90,7 +90,8 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             | Record::Resumed
             | Record::AbortRequested { .. }
             | Record::Scaled { .. }
-            | Record::Down => {}
+            | Record::Down
+            | Record::Base(_) => {}
         }
     }
 
@@ -117,6 +118,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             exposed,
             milliseconds: millis(now.since(rollout.begun)),
             counts: self.run.tally.all,
+            partial: self.run.tally.partial,
             candidate: self.run.tally.candidate,
             down_milliseconds: millis(self.run.held),
             exit_code,

@@ -28,6 +28,7 @@ mod platform;
 mod ports;
 mod preflight;
 mod processes;
+mod prune;
 mod secrets;
 
 pub(crate) use files::MARK;

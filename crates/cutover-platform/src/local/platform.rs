@@ -8,14 +8,14 @@ use cutover_core::id::{InstanceId, Subject};
 use cutover_core::observed::State;
 use cutover_core::release::Release;
 use cutover_core::units::At;
-use cutover_engine::ports::{Platform, PlatformError, Seen};
+use cutover_engine::ports::{KeepLeft, Left, Platform, PlatformError, Seen};
 use tokio::task::JoinSet;
 
 use super::boottime::{Moment, Timeline};
 use super::instance::{Board, Entry, Life, Status, World};
 use super::paths::{self, Folder};
 use super::ports::Ports;
-use super::{logs, preflight};
+use super::{logs, preflight, prune};
 use cutover_files::Program;
 
 /// Instances as processes of this machine, each under its keeper.
@@ -191,6 +191,27 @@ impl Platform for LocalPlatform {
         let read = tokio::task::spawn_blocking(move || logs::tail(&folder, lines)).await;
         read.map_err(std::io::Error::other).flatten().map_err(|source| PlatformError {
             message: format!("cannot read {}", path.display()),
+            help: None,
+            source: Some(source.into()),
+        })
+    }
+
+    async fn prune(
+        &self,
+        subject: &Subject,
+        keep: &KeepLeft,
+        dry_run: bool,
+    ) -> Result<Vec<Left>, PlatformError> {
+        let board = self.board(subject)?;
+        // While it is held no instance comes to be; one that goes leaves the board last.
+        let _turn = board.turn.lock().await;
+        let mut left = self.on_disk(subject)?;
+        left.retain(|id| !board.entries().contains_key(id));
+        let (world, subject, keep) = (Arc::clone(&self.world), subject.clone(), keep.clone());
+        let work = move || prune::prune(&world, &subject, left, &keep, dry_run);
+        let done = tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other);
+        done.flatten().map_err(|source| PlatformError {
+            message: "cannot remove what old instances left".to_owned(),
             help: None,
             source: Some(source.into()),
         })

@@ -7,4 +7,5 @@ mod details;
 mod ends;
 mod ground;
 mod orphans;
+mod prune;
 mod starts;

@@ -9,6 +9,9 @@ use crate::render;
 
 /// List rollouts, newest first.
 ///
+/// Who began each, how it ended and how long it took, what users got meanwhile, and why it was
+/// turned back; with -v the last log lines, too.
+///
 /// Example: cutover history -n 5
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -20,17 +23,18 @@ pub(super) struct Args {
 impl Args {
     pub(super) async fn run(self, session: &Session) -> Done {
         let client = session.client().await?;
-        let subject = match session.common.app {
-            Some(_) => Some(session.known(&client).await?.subject),
-            None => session.named()?,
-        };
+        let subject = session.named()?;
         let of = subject.map_or_else(String::new, |subject| format!("&subject={subject}"));
         let path = format!("/v1/history?most={}{of}", self.most);
         let entries: Vec<HistoryEntry> = client.get(&path).await?;
+        if entries.is_empty() && session.common.app.is_some() {
+            // An app that is down has a history; one that never was is most likely misspelt.
+            session.known(&client).await?;
+        }
         if session.common.json {
             session.print_json(&json!({"rollouts": entries}))?;
         } else {
-            session.print(&render::history(&entries))?;
+            session.print(&render::history(&entries, session.common.verbose))?;
         }
         Ok(0)
     }

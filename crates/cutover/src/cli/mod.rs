@@ -17,8 +17,11 @@ mod man;
 mod pattern;
 mod plan;
 mod proxy;
+mod prune;
+mod report;
 mod rollback;
 mod session;
+mod since;
 mod spec_file;
 mod status;
 mod tree;
@@ -100,6 +103,7 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Deploy(args) => args.run(session).await,
         Command::Status(args) => args.run(session).await,
         Command::History(args) => args.run(session).await,
+        Command::Report(args) => args.run(session).await,
         Command::Logs(args) => args.run(session).await,
         Command::Events(args) => args.run(session).await,
         Command::Promote => action::promote(session).await,
@@ -111,6 +115,7 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Scale(args) => args.run(session).await,
         Command::Down(args) => args.run(session).await,
         Command::Rollback(args) => args.run(session).await,
+        Command::Prune(args) => args.run(session).await,
         Command::Plan(args) => args.run(session).await,
         Command::Load(args) => args.run(session).await,
         Command::Demo(args) => args.run(session).await,
@@ -121,11 +126,9 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Man(args) => args.run(session),
         Command::Init(_) => later::refuse("init"),
         Command::Simulate(_) => later::refuse("simulate"),
-        Command::Prune(_) => later::refuse("prune"),
         Command::Freeze(args) => args.run(session).await,
         Command::Unfreeze(args) => args.run(session).await,
         Command::Guide(_) => later::refuse("guide"),
-        Command::Report(_) => later::refuse("report"),
         Command::Flag(_) => later::refuse("flag"),
         Command::Experiment(args) => args.run(session).await,
         Command::Judge(_) => later::refuse("judge"),

@@ -6,7 +6,7 @@ use super::common::Common;
 use super::later::Later;
 use super::{
     VERSION, action, completions, daemon, demo, deploy, events, experiment, freeze, history, load,
-    logs, man, plan, proxy, rollback, status, validate,
+    logs, man, plan, proxy, prune, report, rollback, status, validate,
 };
 
 /// Releases a new version of an application: rolling, blue-green, canary and more, watched, and
@@ -45,7 +45,9 @@ pub(super) enum Command {
     Retry(action::Retry),
     Scale(action::Scale),
     Down(action::Down),
+    Prune(prune::Args),
     History(history::Args),
+    Report(report::Args),
     Logs(logs::Args),
     Events(events::Args),
     Validate(validate::Args),
@@ -59,14 +61,10 @@ pub(super) enum Command {
     Init(Later),
     /// Try a plan in a simulated world (not in this build).
     Simulate(Later),
-    /// Remove what old releases left behind (not in this build).
-    Prune(Later),
     Freeze(freeze::Freeze),
     Unfreeze(freeze::Unfreeze),
     /// Read the guide (not in this build).
     Guide(Later),
-    /// Report on one rollout (not in this build).
-    Report(Later),
     /// Feature flags (not in this build).
     Flag(Later),
     Experiment(experiment::Args),

@@ -10,13 +10,15 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use cutover_core::id::{InstanceId, Subject};
+use cutover_core::id::{Environment, InstanceId, Subject};
+use cutover_core::kpi::Report;
 use cutover_core::spec::{self, PlatformKind};
 use cutover_core::units::At;
 use cutover_engine::api::{
     Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PROTOCOL, PlanAnswer, Refused,
     RefusedKind, RollbackRequest, StageComparison,
 };
+use cutover_engine::prune::{PruneAnswer, PruneRequest};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -152,6 +154,16 @@ pub(crate) async fn act(
     Ok(Json(daemon.engine.act(&subject(&name)?, action, &peer.name).await?))
 }
 
+pub(crate) async fn prune(
+    State(daemon): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Answer<PruneAnswer> {
+    let request: PruneRequest = read(&body)?;
+    Ok(Json(daemon.engine.prune(&subject(&name)?, request, &peer.name).await?))
+}
+
 pub(crate) async fn apps(State(daemon): State<Shared>) -> Answer<Vec<AppStatus>> {
     Ok(Json(daemon.engine.status(None).await?))
 }
@@ -193,6 +205,17 @@ pub(crate) async fn history(
     Ok(Json(daemon.engine.history(of.as_ref(), most).await?))
 }
 
+pub(crate) async fn report(
+    State(daemon): State<Shared>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answer<Report> {
+    let of = query.get("subject").map(|text| subject(text)).transpose()?;
+    let env = query.get("env").map(|text| text.parse::<Environment>()).transpose();
+    let env = env.map_err(|error| usage(format!("{error}")))?;
+    let since = At(number(&query, "since", 0)?);
+    Ok(Json(daemon.engine.report(of.as_ref(), env.as_ref(), since).await?))
+}
+
 pub(crate) async fn events(
     State(daemon): State<Shared>,
     Query(query): Query<HashMap<String, String>>,
@@ -201,6 +224,10 @@ pub(crate) async fn events(
     let wanted = Wanted {
         subject: query.get("subject").map(|text| subject(text)).transpose()?,
         rollout: rollout.map_err(|_| usage("rollout must be a number"))?,
+        since: match query.contains_key("since") {
+            true => Some(At(number(&query, "since", 0)?)),
+            false => None,
+        },
         after: match query.get("after").map(String::as_str) {
             Some("now") => None,
             Some(_) | None => Some(number(&query, "after", 0)?),

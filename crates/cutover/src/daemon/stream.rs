@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cutover_core::event::Event;
 use cutover_core::id::Subject;
+use cutover_core::units::At;
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use tokio::sync::broadcast::Receiver;
@@ -25,6 +26,8 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 pub(crate) struct Wanted {
     pub(crate) subject: Option<Subject>,
     pub(crate) rollout: Option<u64>,
+    /// Only events of this time or later.
+    pub(crate) since: Option<At>,
     /// Only events with a higher index; `None`: only those that come from now on.
     pub(crate) after: Option<u64>,
     pub(crate) follow: bool,
@@ -40,9 +43,10 @@ struct Seam {
 
 impl Seam {
     fn wants(&self, event: &Event) -> bool {
-        let Wanted { subject, rollout, .. } = &self.wanted;
+        let Wanted { subject, rollout, since, .. } = &self.wanted;
         subject.as_ref().is_none_or(|subject| *subject == event.subject)
             && rollout.is_none_or(|rollout| event.rollout == Some(rollout))
+            && since.is_none_or(|since| since <= event.at)
     }
 
     /// The event's line, unless it was seen already or nobody wants it.
@@ -134,19 +138,19 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use cutover_core::event::EventKind;
-    use cutover_core::units::At;
 
     use super::*;
 
     fn event(index: u64, subject: &str, rollout: Option<u64>) -> Event {
         let kind = EventKind::Warning { text: "x".into() };
-        Event { index, at: At(0), subject: subject.parse().unwrap(), rollout, kind }
+        Event { index, at: At(index * 10), subject: subject.parse().unwrap(), rollout, kind }
     }
 
     #[test]
     fn an_event_that_is_stored_and_live_goes_out_once() {
         let subject = Some("shop".parse().unwrap());
-        let wanted = Wanted { subject, rollout: Some(7), after: Some(2), follow: true };
+        let wanted =
+            Wanted { subject, rollout: Some(7), since: None, after: Some(2), follow: true };
         let mut seam = Seam { last: 2, wanted };
         assert!(seam.line(&event(2, "shop", Some(7))).is_none(), "before the cursor");
         assert!(seam.line(&event(3, "shop", Some(7))).is_some());
@@ -154,5 +158,19 @@ mod tests {
         assert!(seam.line(&event(4, "other", Some(7))).is_none());
         assert!(seam.line(&event(5, "shop", Some(8))).is_none());
         assert!(seam.line(&event(6, "shop", Some(7))).is_some());
+    }
+
+    #[test]
+    fn events_before_the_time_asked_for_are_left_out() {
+        let wanted = Wanted {
+            subject: None,
+            rollout: None,
+            since: Some(At(30)),
+            after: Some(0),
+            follow: false,
+        };
+        let mut seam = Seam { last: 0, wanted };
+        let indices = (1..=4).filter(|index| seam.line(&event(*index, "shop", None)).is_some());
+        assert_eq!(indices.collect::<Vec<_>>(), [3, 4]);
     }
 }

@@ -4,11 +4,13 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post};
 use cutover_core::event::Event;
+use cutover_core::kpi::Report;
 use cutover_core::units::At;
 use cutover_engine::api::{
     Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PlanAnswer, Refused,
     RollbackRequest, StageComparison,
 };
+use cutover_engine::prune::{PruneAnswer, PruneRequest};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -112,6 +114,16 @@ pub(crate) fn table() -> Vec<Route> {
                 || post(routes::act),
             )
         },
+        Route {
+            request: Some(schema::<PruneRequest>),
+            ..route(
+                "post",
+                "/v1/apps/{subject}/prune",
+                "Remove what old releases of an app left behind, or say what would go.",
+                Body::Json(schema::<PruneAnswer>),
+                || post(routes::prune),
+            )
+        },
         route("get", "/v1/apps", "Every app.", Body::Json(schema::<Vec<AppStatus>>), || {
             get(routes::apps)
         }),
@@ -151,10 +163,25 @@ pub(crate) fn table() -> Vec<Route> {
         Route {
             query: &[
                 ("subject", "of one app only"),
+                ("env", "of one environment only"),
+                ("since", "rollouts that ended since, in milliseconds; 0 if not given"),
+            ],
+            ..route(
+                "get",
+                "/v1/report",
+                "Key figures of past rollouts.",
+                Body::Json(schema::<Report>),
+                || get(routes::report),
+            )
+        },
+        Route {
+            query: &[
+                ("subject", "of one app only"),
                 (
                     "after",
                     "only events with a higher index, 0 if not given; now: only those to come",
                 ),
+                ("since", "only events of this time or later, in milliseconds"),
                 ("follow", "true: go on as they come"),
                 ("rollout", "of one rollout only"),
             ],

@@ -45,6 +45,11 @@ impl Names {
         }
     }
 
+    /// A release that no event named yet.
+    pub(crate) fn know(&mut self, subject: &Subject, release: Option<&ReleaseName>) {
+        self.apps.entry(subject.clone()).or_default().name(release);
+    }
+
     pub(crate) fn of(&self, subject: &Subject) -> Option<&Known> {
         self.apps.get(subject)
     }

@@ -7,9 +7,18 @@ use jiff::Timestamp;
 
 /// RFC 3339 in UTC, to the millisecond.
 pub(crate) fn time(at: At) -> String {
+    written(at, "%Y-%m-%dT%H:%M:%S.%3fZ")
+}
+
+/// `2026-11-23 18:13`, in UTC.
+pub(super) fn minute(at: At) -> String {
+    written(at, "%Y-%m-%d %H:%M")
+}
+
+fn written(at: At, form: &str) -> String {
     let milliseconds = i64::try_from(at.0).unwrap_or(i64::MAX);
     match Timestamp::from_millisecond(milliseconds) {
-        Ok(stamp) => stamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(),
+        Ok(stamp) => stamp.strftime(form).to_string(),
         Err(_) => format!("{milliseconds} ms"),
     }
 }
@@ -35,6 +44,7 @@ mod tests {
     #[test]
     fn times_and_spans_read_well() {
         assert_eq!(time(At(1_795_457_600_123)), "2026-11-23T18:13:20.123Z");
+        assert_eq!(minute(At(1_795_457_600_123)), "2026-11-23 18:13");
         assert_eq!(span(Duration::from_millis(850)), "850 ms");
         assert_eq!(span(Duration::from_millis(12_345)), "12.3 s");
         assert_eq!(span(Duration::from_secs(250)), "4m 10s");

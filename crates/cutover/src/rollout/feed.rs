@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cutover_core::event::Event;
 use cutover_core::id::Subject;
+use cutover_core::units::At;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -22,21 +23,35 @@ pub(crate) struct Feed {
     _reader: JoinSet<()>,
 }
 
+/// Which events.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Choice<'a> {
+    /// Of one app only.
+    pub(crate) subject: Option<&'a Subject>,
+    /// Of one rollout only.
+    pub(crate) rollout: Option<u64>,
+    /// Of this time or later.
+    pub(crate) since: Option<At>,
+    /// With a higher index; `None`: from now on.
+    pub(crate) after: Option<u64>,
+    /// Also those to come.
+    pub(crate) follow: bool,
+}
+
 impl Feed {
     /// Events after `after` (`None`: from now on), as they come.
     pub(crate) fn start(folders: &Folders, of: Option<&Subject>, after: Option<u64>) -> Feed {
-        Feed::spawn(folders, of, after, true)
+        Feed::of(folders, Choice { subject: of, after, follow: true, ..Choice::default() })
     }
 
-    /// Events after `after` that are stored.
-    pub(crate) fn stored(folders: &Folders, of: Option<&Subject>, after: u64) -> Feed {
-        Feed::spawn(folders, of, Some(after), false)
-    }
-
-    fn spawn(folders: &Folders, of: Option<&Subject>, after: Option<u64>, follow: bool) -> Feed {
+    /// The events that are chosen.
+    pub(crate) fn of(folders: &Folders, choice: Choice<'_>) -> Feed {
         let (sender, events) = mpsc::channel(64);
-        let of = of.map_or_else(String::new, |subject| format!("&subject={subject}"));
-        let query = format!("/v1/events?follow={follow}{of}");
+        let Choice { subject, rollout, since, after, follow } = choice;
+        let mut query = format!("/v1/events?follow={follow}");
+        query.extend(subject.map(|subject| format!("&subject={subject}")));
+        query.extend(rollout.map(|number| format!("&rollout={number}")));
+        query.extend(since.map(|since| format!("&since={}", since.0)));
         let source = Source { folders: folders.clone(), query, after, follow };
         let mut reader = JoinSet::new();
         reader.spawn(source.read(sender));

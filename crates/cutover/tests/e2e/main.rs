@@ -10,6 +10,8 @@ mod flags;
 mod freezes;
 mod gates;
 mod harness;
+mod past;
+mod prune;
 mod rollouts;
 mod texts;
 mod under_load;

@@ -286,7 +286,7 @@ impl Life {
 }
 
 /// Removes a folder while nobody can start in it: its lock is held meanwhile.
-fn remove(world: &World, folder: &Folder) -> io::Result<()> {
+pub(crate) fn remove(world: &World, folder: &Folder) -> io::Result<()> {
     if folder.path().exists() {
         let lock = Lock::try_take(&folder.lock()).map_err(|error| error.source)?;
         if lock.is_none() {

@@ -14,5 +14,5 @@ mod survey;
 mod watch;
 
 pub(crate) use board::{Board, Entry, Status};
-pub(crate) use life::Life;
+pub(crate) use life::{Life, remove};
 pub(crate) use start::World;
