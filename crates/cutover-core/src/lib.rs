@@ -13,6 +13,7 @@
 //! | [`sequencer`] | from goal and observation to the whole desired world |
 //! | [`progress`] | which records come next |
 //! | [`guard`] | the verdict on absolute bounds |
+//! | [`guide`] | which pattern fits |
 //! | [`table`], [`dataplane`] | what the proxy is told, and what it tells |
 //! | [`event`] | what clients are told |
 //! | [`diagram`], [`print`](mod@print) | plans as text |
@@ -23,6 +24,7 @@ pub mod diagram;
 pub mod event;
 pub mod goal;
 pub mod guard;
+pub mod guide;
 pub mod id;
 pub mod observed;
 pub mod patterns;
