@@ -121,7 +121,7 @@ impl Question {
                 "Memory, processors, connections to the database, licences: whatever ends first."
             }
             Question::Traffic => {
-                "A verdict needs about 100 requests on the new version. At a share of 5 % and 2 \
+                "A verdict needs about 100 requests on the new version. At a share of 5% and 2 \
                  minutes that is 17 requests a second for the whole app."
             }
             Question::Flag => {

@@ -7,8 +7,7 @@ use crate::patterns::Pattern;
 /// spec at the top level.
 #[must_use]
 pub fn settings(pattern: Pattern, answers: &Answers) -> String {
-    let mut lines = vec![format!("pattern: {pattern}")];
-    let settings: Vec<String> = match pattern {
+    let settings: Vec<Line> = match pattern {
         // A worker has no users who could wait.
         Pattern::BigBang if answers.has(Answer::Nobody) => vec![],
         Pattern::BigBang => big_bang(),
@@ -19,28 +18,49 @@ pub fn settings(pattern: Pattern, answers: &Answers) -> String {
         Pattern::AbTesting => ab_testing(answers),
         Pattern::FeatureFlag => feature_flag(answers),
     };
+    let mut lines = vec![Line::bare(format!("pattern: {pattern}"))];
     if !settings.is_empty() {
-        lines.push("patterns:".to_owned());
+        lines.push(Line::bare("patterns:"));
     }
-    lines.extend(settings.into_iter().map(|line| format!("  {line}")));
+    lines.extend(settings);
     if is_judged(pattern, answers) {
         lines.extend(judge(answers));
     }
-    lines.join("\n") + "\n"
+    let width = lines.iter().filter(|line| !line.meaning.is_empty()).map(|line| line.yaml.len());
+    let width = width.max().unwrap_or(0);
+    lines.iter().map(|line| line.text(width)).collect()
 }
 
-/// A key with its value, and what it means.
-fn key(key: &str, value: &str, meaning: &str) -> String {
-    let pair = format!("{key}: {value}");
-    format!("  {pair:<21} # {meaning}")
+/// A line of YAML, and what it means.
+struct Line {
+    yaml: String,
+    meaning: &'static str,
 }
 
-fn big_bang() -> Vec<String> {
+impl Line {
+    fn bare(yaml: impl Into<String>) -> Line {
+        Line { yaml: yaml.into(), meaning: "" }
+    }
+    /// A setting of a pattern.
+    fn new(key: &str, value: &str, meaning: &'static str) -> Line {
+        Line { yaml: format!("    {key}: {value}"), meaning }
+    }
+    fn text(&self, width: usize) -> String {
+        let Line { yaml, meaning } = self;
+        if meaning.is_empty() {
+            format!("{yaml}\n")
+        } else {
+            format!("{yaml:<width$}  # {meaning}\n")
+        }
+    }
+}
+
+fn big_bang() -> Vec<Line> {
     let meaning = "requests wait; notice: users see a page instead";
-    vec!["big-bang:".to_owned(), key("while-down", "hold", meaning)]
+    vec![Line::bare("  big-bang:"), Line::new("while-down", "hold", meaning)]
 }
 
-fn rolling(answers: &Answers) -> Vec<String> {
+fn rolling(answers: &Answers) -> Vec<Line> {
     let careful = answers.has(Answer::FewUsers) || answers.has(Answer::Rehearse);
     let pause = if careful && answers.has(Answer::Http) { "2m" } else { "0s" };
     let (surge, order) = match answers.has(Answer::Full) {
@@ -48,37 +68,39 @@ fn rolling(answers: &Answers) -> Vec<String> {
         false => ("true", "new instances start before old ones stop"),
     };
     vec![
-        "rolling:".to_owned(),
-        key("batch", "1", "instances that are replaced at a time"),
-        key("surge", surge, order),
-        key("pause", pause, "time to look between two batches"),
+        Line::bare("  rolling:"),
+        Line::new("batch", "1", "instances that are replaced at a time"),
+        Line::new("surge", surge, order),
+        Line::new("pause", pause, "time to look between two batches"),
     ]
 }
 
-fn blue_green(answers: &Answers) -> Vec<String> {
+fn blue_green(answers: &Answers) -> Vec<Line> {
     let by_hand = answers.has(Answer::Switch) || answers.has(Answer::FewUsers);
     let approve = match by_hand {
-        true => key("approve", "true", "wait for `cutover promote` before the switch"),
-        false => key("approve", "false", "true: wait for `cutover promote` before the switch"),
+        true => Line::new("approve", "true", "wait for `cutover promote` before the switch"),
+        false => {
+            Line::new("approve", "false", "true: wait for `cutover promote` before the switch")
+        }
     };
     let keep = if answers.has(Answer::InstantReturn) { "1h" } else { "10m" };
     vec![
-        "blue-green:".to_owned(),
+        Line::bare("  blue-green:"),
         approve,
-        key("soak", "30s", "watch the new set this long after the switch"),
-        key("keep", keep, "keep the old set warm this long after the end"),
+        Line::new("soak", "30s", "watch the new set this long after the switch"),
+        Line::new("keep", keep, "keep the old set warm this long after the end"),
     ]
 }
 
-fn canary() -> Vec<String> {
+fn canary() -> Vec<Line> {
     vec![
-        "canary:".to_owned(),
-        key("steps", "[5%, 25%, 50%]", "shares of the new version; 100% comes by itself"),
-        key("bake", "2m", "measure at each step at least this long"),
+        Line::bare("  canary:"),
+        Line::new("steps", "[5%, 25%, 50%]", "shares of the new version; 100% comes by itself"),
+        Line::new("bake", "2m", "measure at each step at least this long"),
     ]
 }
 
-fn shadow(answers: &Answers) -> Vec<String> {
+fn shadow(answers: &Answers) -> Vec<Line> {
     let length = if answers.has(Answer::Little) { "1h" } else { "10m" };
     // The last step of a canary has two full sets.
     let then = match answers.has(Answer::Double) && answers.has(Answer::Enough) {
@@ -86,27 +108,27 @@ fn shadow(answers: &Answers) -> Vec<String> {
         false => "rolling",
     };
     vec![
-        "shadow:".to_owned(),
-        key("mirror", "10%", "share of the requests that is copied"),
-        key("for", length, "how long"),
-        key("then", then, "the pattern that follows; without it, none"),
+        Line::bare("  shadow:"),
+        Line::new("mirror", "10%", "share of the requests that is copied"),
+        Line::new("for", length, "how long"),
+        Line::new("then", then, "the pattern that follows; without it, none"),
     ]
 }
 
-fn ab_testing(answers: &Answers) -> Vec<String> {
+fn ab_testing(answers: &Answers) -> Vec<Line> {
     let split = if answers.has(Answer::Double) { "50%" } else { "20%" };
     vec![
-        "ab-testing:".to_owned(),
-        key("split", split, "share of users that get the new version"),
-        key("for", "14d", "fix it before you begin; whole weeks are best"),
+        Line::bare("  ab-testing:"),
+        Line::new("split", split, "share of users that get the new version"),
+        Line::new("for", "14d", "fix it before you begin; whole weeks are best"),
     ]
 }
 
-fn feature_flag(answers: &Answers) -> Vec<String> {
+fn feature_flag(answers: &Answers) -> Vec<Line> {
     let mut lines = rolling(answers);
-    lines.push("feature-flag:".to_owned());
-    lines.push(key("flag", "new-behaviour", "the key that the app asks for"));
-    lines.push(key("steps", "[1%, 10%, 50%, 100%]", "shares of users for whom it is on"));
+    lines.push(Line::bare("  feature-flag:"));
+    lines.push(Line::new("flag", "new-behaviour", "the key that the app asks for"));
+    lines.push(Line::new("steps", "[1%, 10%, 50%, 100%]", "shares of users for whom it is on"));
     lines
 }
 
@@ -122,15 +144,15 @@ fn is_judged(pattern: Pattern, answers: &Answers) -> bool {
     }
 }
 
-fn judge(answers: &Answers) -> Vec<String> {
+fn judge(answers: &Answers) -> Vec<Line> {
     let (least, meaning) = match answers.has(Answer::Little) {
-        true => ("20", "more would take too long here; fewer prove nothing"),
+        true => ("20", "more would take too long here"),
         false => ("100", "fewer prove nothing"),
     };
     vec![
-        "judge:".to_owned(),
-        "  guard:".to_owned(),
-        format!("  {}", key("errors", "1%", "more turn it back; must be above what is normal")),
-        key("min-requests", least, meaning),
+        Line::bare("judge:"),
+        Line::bare("  guard:"),
+        Line::new("errors", "1%", "more turn it back: above what is normal"),
+        Line { yaml: format!("  min-requests: {least}"), meaning },
     ]
 }

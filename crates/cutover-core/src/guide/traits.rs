@@ -20,7 +20,7 @@ pub fn costs(pattern: Pattern) -> &'static [&'static str] {
             "everybody moves at the same moment: what only shows under full load meets everybody",
         ],
         Pattern::Canary => &[
-            "up to as many instances again at the last step",
+            "a second full set of instances by the last step",
             "time: the number of steps times `bake`, at least",
             "the few users of the first steps meet a fault first",
         ],
@@ -57,7 +57,7 @@ pub fn needs(pattern: Pattern) -> &'static [&'static str] {
             "background work that may run in both sets at the same time",
         ],
         Pattern::Canary => &[
-            "`min-requests` within `bake` at the smallest step: 17 a second at 5 %, 100 and 2m",
+            "`min-requests` within `bake` at the smallest step: 17 a second at 5%, 100 and 2m",
             "`guard.errors` above the errors that are normal for the app",
             "`sticky: cookie` if a user shall stay on one side",
         ],

@@ -1,12 +1,14 @@
 //! The command line.
 
 mod action;
+mod ask;
 mod common;
 mod completions;
 mod daemon;
 mod demo;
 mod deploy;
 mod events;
+mod guide;
 mod history;
 mod later;
 mod load;
@@ -82,6 +84,7 @@ fn run(cli: Cli) -> Done {
         Command::Completions(args) => args.run(&session),
         Command::Man(args) => args.run(&session),
         Command::Validate(args) => args.run(&session),
+        Command::Guide(args) => args.run(&session),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -114,6 +117,7 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Daemon(args) => args.run(session).await,
         Command::Proxy(args) => args.run(session).await,
         Command::Validate(args) => args.run(session),
+        Command::Guide(args) => args.run(session),
         Command::Completions(args) => args.run(session),
         Command::Man(args) => args.run(session),
         Command::Init(_) => later::refuse("init"),
@@ -121,7 +125,6 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Prune(_) => later::refuse("prune"),
         Command::Freeze(_) => later::refuse("freeze"),
         Command::Unfreeze(_) => later::refuse("unfreeze"),
-        Command::Guide(_) => later::refuse("guide"),
         Command::Report(_) => later::refuse("report"),
         Command::Flag(_) => later::refuse("flag"),
         Command::Experiment(_) => later::refuse("experiment"),

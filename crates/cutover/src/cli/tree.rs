@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use super::common::Common;
 use super::later::Later;
 use super::{
-    VERSION, action, completions, daemon, demo, deploy, events, history, load, logs, man, plan,
-    proxy, rollback, status, validate,
+    VERSION, action, completions, daemon, demo, deploy, events, guide, history, load, logs, man,
+    plan, proxy, rollback, status, validate,
 };
 
 /// Releases a new version of an application: rolling, blue-green, canary and more, watched, and
@@ -47,6 +47,7 @@ pub(super) enum Command {
     Logs(logs::Args),
     Events(events::Args),
     Validate(validate::Args),
+    Guide(guide::Args),
     Load(load::Args),
     Demo(demo::Args),
     Daemon(daemon::Args),
@@ -63,8 +64,6 @@ pub(super) enum Command {
     Freeze(Later),
     /// End a freeze (not in this build).
     Unfreeze(Later),
-    /// Read the guide (not in this build).
-    Guide(Later),
     /// Report on one rollout (not in this build).
     Report(Later),
     /// Feature flags (not in this build).

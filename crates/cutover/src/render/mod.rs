@@ -1,6 +1,8 @@
 //! Text. Nothing else in Cutover makes any.
 
 mod end;
+mod guide;
+mod guide_page;
 mod history;
 mod json;
 mod names;
@@ -12,8 +14,11 @@ mod terminal;
 mod text;
 mod time;
 mod view;
+mod wrap;
 
 pub(crate) use end::{failure, result};
+pub(crate) use guide::{guide, next as guide_next};
+pub(crate) use guide_page::guide_page;
 pub(crate) use history::history;
 pub(crate) use json::{json, print_failure};
 pub(crate) use names::{Names, instance};
@@ -22,3 +27,4 @@ pub(crate) use proxy::proxy;
 pub(crate) use status::status;
 pub(crate) use time::{now, time};
 pub(crate) use view::View;
+pub(crate) use wrap::{COLUMNS, wrap};

@@ -6,6 +6,7 @@ mod daemon;
 mod demo;
 mod faults;
 mod gates;
+mod guide;
 mod harness;
 mod rollouts;
 mod texts;

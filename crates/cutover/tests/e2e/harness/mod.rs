@@ -4,6 +4,7 @@ mod http;
 mod left;
 mod ran;
 mod spec;
+mod terminal;
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -16,6 +17,7 @@ use tempfile::TempDir;
 pub(crate) use http::{Answer, get_tcp, request};
 pub(crate) use ran::Ran;
 pub(crate) use spec::SpecText;
+pub(crate) use terminal::END;
 
 /// The longest a test waits for anything that has no time-out of its own.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -83,6 +85,13 @@ impl World {
         let arguments: Vec<&str> = line.split_whitespace().collect();
         let output = self.command(&arguments).output().unwrap();
         Ran::of(line, &output)
+    }
+
+    /// Runs a command on a terminal of its own, where somebody types these lines. What it showed is
+    /// in `stdout`.
+    pub(crate) fn on_terminal(&self, line: &str, typed: &[&str]) -> Ran {
+        let arguments: Vec<&str> = line.split_whitespace().collect();
+        terminal::run(line, self.command(&arguments), typed)
     }
 
     /// `cutover deploy VERSION`, with more flags if need be.
