@@ -19,7 +19,7 @@ pub use answers::{Answers, Given};
 pub use question::{Answer, Question, UnknownAnswer};
 pub use settings::settings;
 pub use table::{ROWS, Row};
-pub use traits::{costs, needs};
+pub use traits::{costs, in_short, needs};
 pub use tree::tree;
 
 use crate::patterns::Pattern;

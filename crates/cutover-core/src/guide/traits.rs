@@ -1,6 +1,20 @@
-//! What each pattern costs, and what it needs.
+//! What each pattern does, what it costs, and what it needs.
 
 use crate::patterns::Pattern;
+
+/// What a pattern does, in a few words.
+#[must_use]
+pub fn in_short(pattern: Pattern) -> &'static str {
+    match pattern {
+        Pattern::BigBang => "stop the old version, start the new one",
+        Pattern::Rolling => "replace the instances batch by batch",
+        Pattern::BlueGreen => "two full sets and one switch, the old one stays warm",
+        Pattern::Canary => "a growing share of the requests, judged at each step",
+        Pattern::Shadow => "copies of real requests, answers thrown away",
+        Pattern::AbTesting => "two versions for two groups of users",
+        Pattern::FeatureFlag => "the code everywhere, switched on step by step",
+    }
+}
 
 /// What a pattern costs.
 #[must_use]

@@ -66,6 +66,30 @@ impl<R: BufRead, W: Write> Ask<R, W> {
         }
     }
 
+    /// A line of text that `check` accepts. Enter alone takes the default.
+    pub(super) fn line<T>(
+        &mut self,
+        question: &str,
+        explanation: &str,
+        default: &str,
+        check: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, Failure> {
+        self.head(question, explanation)?;
+        loop {
+            let answer = self.read(&format!("[{default}]"))?;
+            let answer = if answer.is_empty() { default } else { &answer };
+            match check(answer) {
+                Ok(value) => return Ok(value),
+                Err(message) => self.say(&message)?,
+            }
+        }
+    }
+
+    /// Says something between two questions.
+    pub(super) fn say(&mut self, text: &str) -> Result<(), Failure> {
+        Ok(writeln!(self.output, "{text}")?)
+    }
+
     /// Puts a blank line between the questions and what follows.
     pub(super) fn end(mut self) -> Result<(), Failure> {
         Ok(writeln!(self.output)?)
@@ -133,5 +157,15 @@ mod tests {
     fn an_end_of_input_is_no_answer() {
         assert_eq!(chosen("").0.unwrap_err().code, exit::INTERRUPTED);
         assert_eq!(chosen("9\n").0.unwrap_err().code, exit::INTERRUPTED);
+    }
+
+    #[test]
+    fn a_line_is_asked_for_until_it_is_right() {
+        let mut output = Vec::new();
+        let input = "many\n\n".as_bytes();
+        let mut ask = Ask { input, output: &mut output, colour: false };
+        let check = |text: &str| text.parse::<u32>().map_err(|_| "a number, please".to_owned());
+        assert_eq!(ask.line("How many?", "", "2", check).unwrap(), 2);
+        assert!(String::from_utf8(output).unwrap().contains("[2]: a number, please\n[2]: "));
     }
 }

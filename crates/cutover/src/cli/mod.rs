@@ -10,6 +10,7 @@ mod deploy;
 mod events;
 mod guide;
 mod history;
+mod init;
 mod later;
 mod load;
 mod logs;
@@ -85,6 +86,7 @@ fn run(cli: Cli) -> Done {
         Command::Man(args) => args.run(&session),
         Command::Validate(args) => args.run(&session),
         Command::Guide(args) => args.run(&session),
+        Command::Init(args) => args.run(&session),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -118,9 +120,9 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Proxy(args) => args.run(session).await,
         Command::Validate(args) => args.run(session),
         Command::Guide(args) => args.run(session),
+        Command::Init(args) => args.run(session),
         Command::Completions(args) => args.run(session),
         Command::Man(args) => args.run(session),
-        Command::Init(_) => later::refuse("init"),
         Command::Simulate(_) => later::refuse("simulate"),
         Command::Prune(_) => later::refuse("prune"),
         Command::Freeze(_) => later::refuse("freeze"),

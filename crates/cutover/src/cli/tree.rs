@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use super::common::Common;
 use super::later::Later;
 use super::{
-    VERSION, action, completions, daemon, demo, deploy, events, guide, history, load, logs, man,
-    plan, proxy, rollback, status, validate,
+    VERSION, action, completions, daemon, demo, deploy, events, guide, history, init, load, logs,
+    man, plan, proxy, rollback, status, validate,
 };
 
 /// Releases a new version of an application: rolling, blue-green, canary and more, watched, and
@@ -46,6 +46,7 @@ pub(super) enum Command {
     History(history::Args),
     Logs(logs::Args),
     Events(events::Args),
+    Init(init::Args),
     Validate(validate::Args),
     Guide(guide::Args),
     Load(load::Args),
@@ -54,8 +55,6 @@ pub(super) enum Command {
     Proxy(proxy::Args),
     Completions(completions::Args),
     Man(man::Args),
-    /// Write a first cutover.yaml (not in this build).
-    Init(Later),
     /// Try a plan in a simulated world (not in this build).
     Simulate(Later),
     /// Remove what old releases left behind (not in this build).

@@ -1,6 +1,6 @@
 //! What `cutover guide` recommends, in words.
 
-use cutover_core::guide::{Answer, Recommendation};
+use cutover_core::guide::{Answer, Recommendation, in_short};
 
 use super::wrap::labelled;
 
@@ -9,21 +9,22 @@ const COLUMN: usize = 10;
 
 /// The whole answer: pattern, reasons, what was assumed, the lines for the spec, what to do next.
 pub(crate) fn guide(found: &Recommendation, assumed: &[Answer]) -> String {
-    let labelled = |label: &str, text: &str| labelled(label, COLUMN, text);
     let instead = format!("{}, {}", found.runner_up.pattern, found.runner_up.when);
     let mut blocks = vec![
-        lines(&[labelled("take", found.pattern.as_str()), labelled("why", found.why)]),
-        lines(&[list("costs", found.costs), list("needs", found.needs)]),
-        labelled("instead", &instead),
+        why(found),
+        format!("{}\n{}", list("costs", found.costs), list("needs", found.needs)),
+        labelled("instead", COLUMN, &instead),
     ];
     blocks.extend(assumptions(assumed));
     blocks.push(format!("In cutover.yaml:\n\n{}", found.yaml.trim_end()));
-    blocks.push(labelled("next", &next(found)));
+    blocks.push(labelled("next", COLUMN, &next(found)));
     blocks.join("\n\n")
 }
 
-fn lines(lines: &[String]) -> String {
-    lines.join("\n")
+/// The pattern, and why.
+pub(crate) fn why(found: &Recommendation) -> String {
+    let take = format!("{}: {}", found.pattern, in_short(found.pattern));
+    format!("{}\n{}", labelled("take", COLUMN, &take), labelled("why", COLUMN, found.why))
 }
 
 /// The command that shows what the recommendation would do.

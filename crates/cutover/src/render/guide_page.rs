@@ -1,6 +1,8 @@
 //! The decision guide as a page, made from the table that decides.
 
-use cutover_core::guide::{Answer, Given, Question, ROWS, Row, costs, needs, settings, tree};
+use cutover_core::guide::{
+    Answer, Given, Question, ROWS, Row, costs, in_short, needs, settings, tree,
+};
 use cutover_core::patterns::Pattern;
 
 /// `docs/decision-guide.md`.
@@ -88,9 +90,10 @@ fn pattern(pattern: Pattern) -> String {
     // Settings depend on the answers; these are the plainest.
     let given: Given = [Answer::Double].into_iter().collect();
     format!(
-        "### {}\n\nWhat it costs:\n\n{}\nWhat it needs:\n\n{}\nA beginning:\n\n```yaml\n{}```\n\n\
+        "### {}\n\n{}.\n\nWhat it costs:\n\n{}\nWhat it needs:\n\n{}\nA beginning:\n\n```yaml\n{}```\n\n\
          {}: {}. All about it: [patterns/{file}](../patterns/{file}).\n",
         title(pattern),
+        capital(in_short(pattern)),
         list(costs(pattern)),
         list(needs(pattern)),
         settings(pattern, &given.completed()),
@@ -98,6 +101,11 @@ fn pattern(pattern: Pattern) -> String {
         numbers.join(", "),
         file = file(pattern),
     )
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn link(pattern: Pattern) -> String {

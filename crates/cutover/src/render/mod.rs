@@ -17,7 +17,7 @@ mod view;
 mod wrap;
 
 pub(crate) use end::{failure, result};
-pub(crate) use guide::{guide, next as guide_next};
+pub(crate) use guide::{guide, next as guide_next, why as guide_why};
 pub(crate) use guide_page::guide_page;
 pub(crate) use history::history;
 pub(crate) use json::{json, print_failure};

@@ -8,6 +8,7 @@ mod faults;
 mod gates;
 mod guide;
 mod harness;
+mod init;
 mod rollouts;
 mod texts;
 mod under_load;

@@ -17,7 +17,6 @@ use tempfile::TempDir;
 pub(crate) use http::{Answer, get_tcp, request};
 pub(crate) use ran::Ran;
 pub(crate) use spec::SpecText;
-pub(crate) use terminal::END;
 
 /// The longest a test waits for anything that has no time-out of its own.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -87,8 +86,8 @@ impl World {
         Ran::of(line, &output)
     }
 
-    /// Runs a command on a terminal of its own, where somebody types these lines. What it showed is
-    /// in `stdout`.
+    /// Runs a command on a terminal of its own, where somebody types these lines and then leaves.
+    /// What it showed is in `stdout`.
     pub(crate) fn on_terminal(&self, line: &str, typed: &[&str]) -> Ran {
         let arguments: Vec<&str> = line.split_whitespace().collect();
         terminal::run(line, self.command(&arguments), typed)

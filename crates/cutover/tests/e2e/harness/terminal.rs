@@ -11,7 +11,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use super::Ran;
 
 /// Ends the input, as Ctrl-D does.
-pub(crate) const END: &str = "\x04";
+const END: &str = "\x04";
 
 /// Runs a command to its end. Lines are typed ahead: the terminal keeps them until they are read.
 pub(super) fn run(line: &str, mut command: Command, typed: &[&str]) -> Ran {
@@ -29,9 +29,10 @@ pub(super) fn run(line: &str, mut command: Command, typed: &[&str]) -> Ran {
     drop(command);
     let mut master = File::from(master);
     for text in typed {
-        let end = if *text == END { "" } else { "\n" };
-        master.write_all(format!("{text}{end}").as_bytes()).unwrap();
+        master.write_all(format!("{text}\n").as_bytes()).unwrap();
     }
+    // Whoever asks more than that gets no answer, instead of waiting for one.
+    master.write_all(END.as_bytes()).unwrap();
     let mut shown = Vec::new();
     // Linux tells the end of a terminal as an error; what was shown until then is there.
     let _ = master.read_to_end(&mut shown);
