@@ -14,6 +14,7 @@
 //! | [`progress`] | which records come next |
 //! | [`guard`], [`sample`] | the verdict on absolute bounds, and what it looks at |
 //! | [`comparison`] | what two sides of a stage were like |
+//! | [`guide`] | which pattern fits |
 //! | [`table`], [`dataplane`] | what the proxy is told, and what it tells |
 //! | [`event`] | what clients are told |
 //! | [`kpi`] | key figures of past rollouts |
@@ -27,6 +28,7 @@ pub mod diagram;
 pub mod event;
 pub mod goal;
 pub mod guard;
+pub mod guide;
 pub mod id;
 pub mod kpi;
 pub mod observed;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod action;
+mod ask;
 mod common;
 mod completions;
 mod daemon;
@@ -9,7 +10,9 @@ mod deploy;
 mod events;
 mod experiment;
 mod freeze;
+mod guide;
 mod history;
+mod init;
 mod later;
 mod load;
 mod logs;
@@ -87,6 +90,8 @@ fn run(cli: Cli) -> Done {
         Command::Completions(args) => args.run(&session),
         Command::Man(args) => args.run(&session),
         Command::Validate(args) => args.run(&session),
+        Command::Guide(args) => args.run(&session),
+        Command::Init(args) => args.run(&session),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -122,13 +127,13 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Daemon(args) => args.run(session).await,
         Command::Proxy(args) => args.run(session).await,
         Command::Validate(args) => args.run(session),
+        Command::Guide(args) => args.run(session),
+        Command::Init(args) => args.run(session),
         Command::Completions(args) => args.run(session),
         Command::Man(args) => args.run(session),
-        Command::Init(_) => later::refuse("init"),
         Command::Simulate(_) => later::refuse("simulate"),
         Command::Freeze(args) => args.run(session).await,
         Command::Unfreeze(args) => args.run(session).await,
-        Command::Guide(_) => later::refuse("guide"),
         Command::Flag(_) => later::refuse("flag"),
         Command::Experiment(args) => args.run(session).await,
         Command::Judge(_) => later::refuse("judge"),

@@ -13,7 +13,7 @@ use super::common::Common;
 use crate::failure::{Failure, exit};
 
 /// The name of a spec.
-const NAME: &str = "cutover.yaml";
+pub(super) const NAME: &str = "cutover.yaml";
 
 /// `--set KEY.PATH=VALUE`: an overlay of one value.
 #[derive(Debug, Clone)]

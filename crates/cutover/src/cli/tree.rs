@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use super::common::Common;
 use super::later::Later;
 use super::{
-    VERSION, action, completions, daemon, demo, deploy, events, experiment, freeze, history, load,
-    logs, man, plan, proxy, prune, report, rollback, status, validate,
+    VERSION, action, completions, daemon, demo, deploy, events, experiment, freeze, guide, history,
+    init, load, logs, man, plan, proxy, prune, report, rollback, status, validate,
 };
 
 /// Releases a new version of an application: rolling, blue-green, canary and more, watched, and
@@ -50,21 +50,19 @@ pub(super) enum Command {
     Report(report::Args),
     Logs(logs::Args),
     Events(events::Args),
+    Init(init::Args),
     Validate(validate::Args),
+    Guide(guide::Args),
     Load(load::Args),
     Demo(demo::Args),
     Daemon(daemon::Args),
     Proxy(proxy::Args),
     Completions(completions::Args),
     Man(man::Args),
-    /// Write a first cutover.yaml (not in this build).
-    Init(Later),
     /// Try a plan in a simulated world (not in this build).
     Simulate(Later),
     Freeze(freeze::Freeze),
     Unfreeze(freeze::Unfreeze),
-    /// Read the guide (not in this build).
-    Guide(Later),
     /// Feature flags (not in this build).
     Flag(Later),
     Experiment(experiment::Args),

@@ -2,6 +2,8 @@
 
 mod comparison;
 mod end;
+mod guide;
+mod guide_page;
 mod history;
 mod json;
 mod names;
@@ -15,9 +17,12 @@ mod terminal;
 mod text;
 mod time;
 mod view;
+mod wrap;
 
 pub(crate) use comparison::comparisons;
 pub(crate) use end::{failure, result};
+pub(crate) use guide::{guide, next as guide_next, why as guide_why};
+pub(crate) use guide_page::guide_page;
 pub(crate) use history::history;
 pub(crate) use json::{json, print_failure};
 pub(crate) use names::{Names, instance};
@@ -28,3 +33,4 @@ pub(crate) use report::report;
 pub(crate) use status::status;
 pub(crate) use time::{now, time};
 pub(crate) use view::View;
+pub(crate) use wrap::{COLUMNS, wrap};

@@ -4,6 +4,7 @@ mod http;
 mod left;
 mod ran;
 mod spec;
+mod terminal;
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -83,6 +84,13 @@ impl World {
         let arguments: Vec<&str> = line.split_whitespace().collect();
         let output = self.command(&arguments).output().unwrap();
         Ran::of(line, &output)
+    }
+
+    /// Runs a command on a terminal of its own, where somebody types these lines and then leaves.
+    /// What it showed is in `stdout`.
+    pub(crate) fn on_terminal(&self, line: &str, typed: &[&str]) -> Ran {
+        let arguments: Vec<&str> = line.split_whitespace().collect();
+        terminal::run(line, self.command(&arguments), typed)
     }
 
     /// `cutover deploy VERSION`, with more flags if need be.
