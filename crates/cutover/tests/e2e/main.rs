@@ -2,6 +2,7 @@
 //! its own. `cargo test -p cutover --test e2e faults` runs one part.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail that way")]
 
+mod counts;
 mod daemon;
 mod demo;
 mod faults;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub(crate) use http::{Answer, get_tcp, request};
+pub(crate) use left::signal;
 pub(crate) use ran::Ran;
 pub(crate) use spec::SpecText;
 
