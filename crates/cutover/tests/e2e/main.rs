@@ -8,6 +8,8 @@ mod demo;
 mod faults;
 mod gates;
 mod harness;
+mod leaving;
+mod logs;
 mod rollouts;
 mod texts;
 mod under_load;
