@@ -13,3 +13,4 @@ mod logs;
 mod rollouts;
 mod texts;
 mod under_load;
+mod watching;

@@ -2,6 +2,7 @@
 
 mod http;
 mod left;
+mod pty;
 mod ran;
 mod spec;
 
@@ -15,6 +16,7 @@ use tempfile::TempDir;
 
 pub(crate) use http::{Answer, get_tcp, request};
 pub(crate) use left::signal;
+pub(crate) use pty::Pane;
 pub(crate) use ran::Ran;
 pub(crate) use spec::SpecText;
 
