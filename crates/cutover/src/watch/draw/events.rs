@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::super::state::{State, Told};
-use super::line::{clip, heading, styled, text};
+use super::line::{clip, heading, styled, text, without_address};
 use super::room::Need;
 use super::theme::Theme;
 use crate::render::{clock, history_line};
@@ -30,18 +30,20 @@ pub(super) fn lines(
     let rows = height.saturating_sub(1);
     let mut newest: Vec<Line<'static>> = vec![];
     for told in state.focus.events.iter().rev() {
-        if newest.len() >= rows {
+        let left = rows - newest.len();
+        if left == 0 {
             break;
         }
-        let mut of = one(told, theme, TALL.min(rows));
+        let mut of = one(told, theme, TALL.min(rows / 2).max(1));
+        // What does not fit goes at its end: the first line says what it is about.
+        of.truncate(left);
         of.append(&mut newest);
         newest = of;
     }
-    let surplus = newest.len().saturating_sub(rows);
     if newest.is_empty() {
         newest.push(Line::from(styled(" none yet", theme.faint())));
     }
-    lines.extend(newest.into_iter().skip(surplus).map(|line| clip(line, width)));
+    lines.extend(newest.into_iter().map(|line| clip(line, width)));
     lines.truncate(height);
     lines
 }
@@ -57,7 +59,11 @@ fn one(Told { event, words }: &Told, theme: Theme, most: usize) -> Vec<Line<'sta
         // The others are no reason to look up.
         _ => Style::new(),
     };
-    let mut words = words.clone();
+    let mut words: Vec<String> = match &event.kind {
+        EventKind::Instance { .. } => words.iter().map(|line| without_address(line)).collect(),
+        // The others name no address that could be left out.
+        _ => words.clone(),
+    };
     if words.len() > most {
         let left = words.len() - most + 1;
         words.truncate(most - 1);

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use cutover_core::id::ReleaseId;
 use cutover_core::observed::State as Life;
 use cutover_core::record::Outcome;
-use cutover_engine::api::{AppStatus, HistoryEntry, RolloutStatus};
+use cutover_engine::api::{AppStatus, HistoryEntry, InstanceStatus, RolloutStatus};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
@@ -29,7 +30,7 @@ pub(super) fn lines(state: &State, theme: Theme, width: usize, most: usize) -> V
     }
     match state.app() {
         Some(app) => {
-            lines.push(apart(app_line(state, app, theme), now, width));
+            lines.push(apart(app_line(state, app, theme, width), now, width));
             let going = app.rollout.as_ref().map_or_else(
                 || idle_line(state, theme),
                 |rollout| rollout_line(state, app, rollout, theme),
@@ -67,20 +68,23 @@ fn tabs(state: &State, theme: Theme) -> Line<'static> {
     Line::from(spans)
 }
 
-fn app_line(state: &State, app: &AppStatus, theme: Theme) -> Line<'static> {
+fn app_line(state: &State, app: &AppStatus, theme: Theme, width: usize) -> Line<'static> {
     let mut spans = vec![styled(format!(" {}", app.subject), theme.strong()), text("  ")];
     match &app.live {
         Some(live) => {
             let place = state.focus.marks.of(live.id);
             spans.push(styled(format!("{live} live"), theme.release(place)));
-            let ready = app
-                .instances
-                .iter()
-                .filter(|one| one.state == Life::Ready && one.release.id == live.id);
-            let ready = u32::try_from(ready.count()).unwrap_or(u32::MAX);
-            let style = if ready < app.n { theme.warning() } else { Style::new() };
-            spans.push(text("  "));
-            spans.push(styled(format!("{ready}/{} ready", app.n), style));
+            let ready = ready(app, live.id);
+            let to = app.rollout.as_ref().map(|rollout| &rollout.to).filter(|to| to.id != live.id);
+            // In the middle of a rollout the other release has the others.
+            let short = ready < app.n && app.rollout.is_none();
+            let style = if short { theme.warning() } else { Style::new() };
+            spans.push(styled(format!("  {ready}/{}", app.n), style));
+            spans.extend(to.map(|to| {
+                let place = state.focus.marks.of(to.id);
+                styled(format!(" + {to} {}", self::ready(app, to.id)), theme.release(place))
+            }));
+            spans.push(styled(" ready", style));
         }
         None => spans.push(styled(format!("nothing live  n {}", app.n), theme.warning())),
     }
@@ -88,9 +92,15 @@ fn app_line(state: &State, app: &AppStatus, theme: Theme) -> Line<'static> {
         spans.push(text(" (scaled)"));
     }
     if let Some(listen) = &app.listen {
-        spans.push(text(format!("  http://{listen}")));
+        let scheme = if width < 80 { "" } else { "http://" };
+        spans.push(text(format!("  {scheme}{listen}")));
     }
     Line::from(spans)
+}
+
+fn ready(app: &AppStatus, release: ReleaseId) -> u32 {
+    let of = |one: &&InstanceStatus| one.state == Life::Ready && one.release.id == release;
+    u32::try_from(app.instances.iter().filter(of).count()).unwrap_or(u32::MAX)
 }
 
 fn rollout_line(

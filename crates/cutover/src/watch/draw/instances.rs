@@ -10,7 +10,7 @@ use ratatui::text::Line;
 
 use super::super::marks::letter;
 use super::super::state::State;
-use super::line::{clip, heading, styled, text};
+use super::line::{clip, heading, styled, text, without_address};
 use super::room::Need;
 use super::theme::Theme;
 use crate::render::{instance, rough, share_of, state_word};
@@ -130,7 +130,7 @@ impl<'a> Table<'a> {
             let below = Line::from(text(format!("     {detail}")));
             return vec![Line::from(spans), below];
         }
-        spans.push(text(format!("  {detail}")));
+        spans.push(text(format!("  {}", without_address(detail))));
         vec![Line::from(spans)]
     }
 

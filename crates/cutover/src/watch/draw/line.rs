@@ -58,6 +58,15 @@ pub(super) fn clip(line: Line<'static>, width: usize) -> Line<'static> {
     Line::from(spans)
 }
 
+/// What a probe found, without the address it asked: `GET http://… → 503` becomes `→ 503`.
+pub(super) fn without_address(text: &str) -> String {
+    let found = text.find("GET http").and_then(|start| {
+        let rest = text.get(start..)?;
+        Some(format!("{}{}", text.get(..start)?, rest.get(rest.find("→ ")?..)?))
+    });
+    found.unwrap_or_else(|| text.to_owned())
+}
+
 /// One part at the left and one at the right; where both do not fit, the left one is cut.
 pub(super) fn apart(left: Line<'static>, right: Line<'static>, width: usize) -> Line<'static> {
     let room = width.saturating_sub(right.width() + 1);
@@ -118,6 +127,9 @@ mod tests {
         assert_eq!(apart(line(), Line::from("R"), 10).to_string(), "one two  R");
         assert_eq!(apart(line(), Line::from("R"), 6).to_string(), "one… R");
         assert_eq!(wrap("a bc def", 4), ["a bc", "def"]);
+        let probe = "v2.0  starting  GET http://127.0.0.1:1/health → 503 (try 2)";
+        assert_eq!(without_address(probe), "v2.0  starting  → 503 (try 2)");
+        assert_eq!(without_address("GET http://a"), "GET http://a");
         assert_eq!([0.0, 0.5, 1.0].map(|part| progress(part, 6)), ["[    ]", "[=>  ]", "[====]"]);
     }
 

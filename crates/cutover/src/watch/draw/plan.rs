@@ -99,7 +99,10 @@ impl Now<'_> {
                 self.stage.gates.iter().filter_map(|gate| self.gate(*gate, gone)).collect()
             }
         };
-        if let Some((verdict, reason)) = &self.rollout.verdict {
+        // Where nobody asked for a verdict, that there is none yet is no news.
+        let asked = self.stage.gates.iter().any(|gate| matches!(gate, Gate::Judge { .. }));
+        let told = |verdict: &&(Verdict, String)| asked || verdict.0 != Verdict::Inconclusive;
+        if let Some((verdict, reason)) = self.rollout.verdict.as_ref().filter(told) {
             let style = match verdict {
                 Verdict::Pass => self.theme.good(),
                 Verdict::Fail => self.theme.bad(),
@@ -126,7 +129,7 @@ impl Now<'_> {
         if let Some(live) = self.app.live.as_ref().filter(|live| live.id != self.rollout.to.id) {
             let there = ready(false);
             if there != usize::try_from(old).unwrap_or(usize::MAX) {
-                parts.push(format!("{live} {there} ready, {old} stay"));
+                parts.push(format!("{live} {there} → {old}"));
             }
         }
         let mut words = format!("       on the way: {}", parts.join(", "));
