@@ -9,7 +9,7 @@ use cutover_core::id::{InstanceId, ReleaseId, Subject, Version};
 use cutover_core::observed::State;
 use cutover_core::patterns::Pattern;
 use cutover_core::plan::Plan;
-use cutover_core::record::{Freeze, Keep, Outcome, Verdict};
+use cutover_core::record::{Freeze, Keep, Outcome, Verdict, Why};
 use cutover_core::release::ReleaseName;
 use cutover_core::spec::Spec;
 use cutover_core::table::Flags;
@@ -222,6 +222,18 @@ pub struct RolloutStatus {
     pub stage: Option<usize>,
     /// Whether that stage is reached.
     pub reached: bool,
+    /// Since when that stage is aimed at.
+    #[serde(default)]
+    pub entered_at: Option<At>,
+    /// Since when it is reached.
+    #[serde(default)]
+    pub reached_at: Option<At>,
+    /// Whether a person said go in that stage.
+    #[serde(default)]
+    pub approved: bool,
+    /// Why it turns back and what was seen, while it does.
+    #[serde(default)]
+    pub turned_back: Option<(Why, String)>,
     /// Whether it waits for a person.
     pub waiting: bool,
     /// Whether a person asked to wait.

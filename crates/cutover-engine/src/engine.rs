@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use cutover_core::dataplane::Seconds;
 use cutover_core::event::{Event, EventKind};
 use cutover_core::id::{Environment, InstanceId, Subject};
 use cutover_core::kpi::{self, Period, Report, Targets};
@@ -23,7 +24,7 @@ use crate::driver::{Command, Driver, Prepared};
 use crate::events::EventLog;
 use crate::history;
 use crate::journal::{Journal, JournalError};
-use crate::ports::{Clock, DataPlane, Platform};
+use crate::ports::{Clock, DataPlane, DataPlaneError, Platform};
 use crate::prune::{PruneAnswer, PruneRequest};
 use crate::report;
 
@@ -349,6 +350,44 @@ impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
         most: usize,
     ) -> Result<Vec<Event>, Refused> {
         self.context.events.since(subject, after, most).map_err(|error| internal(&error))
+    }
+
+    /// The cursor that leaves the newest `most` stored events to read, of one app or all.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn before_newest(
+        &self,
+        subject: Option<&Subject>,
+        most: usize,
+    ) -> Result<u64, Refused> {
+        self.context.events.before_newest(subject, most).map_err(|error| internal(&error))
+    }
+
+    /// What the data plane counted for one app, by the second, after a cursor.
+    ///
+    /// # Errors
+    /// If no users reach the app through the data plane, or it does not answer.
+    pub async fn seconds(&self, subject: &Subject, after: u64) -> Result<Seconds, Refused> {
+        self.known(subject).await?;
+        let error = match self.context.dataplane.seconds(subject, after).await {
+            Ok(seconds) => return Ok(seconds),
+            Err(error) => error,
+        };
+        let releases = self.context.journal.releases(subject).unwrap_or_default();
+        let has_users = releases.last().is_none_or(|release| release.spec.listen.is_some());
+        Err(match error {
+            DataPlaneError::Unreachable(_) if has_users => Refused {
+                kind: RefusedKind::Internal,
+                message: format!("the requests of {subject} cannot be read: {}", chain(&error)),
+                help: Some("what it does: `cutover proxy status`".to_owned()),
+            },
+            DataPlaneError::Unreachable(_) | DataPlaneError::Refused(_) => Refused {
+                kind: RefusedKind::Usage,
+                message: format!("nobody counts requests of {subject}"),
+                help: Some("the proxy counts for apps with `listen`, once they serve".to_owned()),
+            },
+        })
     }
 
     /// Events from now on. A receiver that lags reads `events` again from its cursor.

@@ -113,6 +113,26 @@ impl EventLog {
         )
     }
 
+    /// The index that the newest `most` stored events come after.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub fn before_newest(
+        &self,
+        subject: Option<&Subject>,
+        most: usize,
+    ) -> Result<u64, JournalError> {
+        let subject = subject.map(ToString::to_string);
+        let inner = self.lock();
+        let mut query = inner.connection.prepare_cached(
+            "SELECT COALESCE(MIN(idx), 1) - 1 FROM (
+                 SELECT idx FROM events WHERE ?1 IS NULL OR subject = ?1
+                 ORDER BY idx DESC LIMIT ?2)",
+        )?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        Ok(query.query_row(params![subject, most], |row| row.get(0))?)
+    }
+
     /// Stored `rollout-finished` events.
     ///
     /// # Errors
@@ -262,5 +282,25 @@ mod tests {
         log.compact().unwrap();
         let left: Vec<u64> = log.since(None, 0, 10).unwrap().iter().map(|e| e.index).collect();
         assert_eq!(left, told[2..]);
+    }
+
+    #[test]
+    fn the_newest_events_of_one_app_are_found_among_those_of_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let (shop, cart): (Subject, Subject) = ("shop".parse().unwrap(), "cart".parse().unwrap());
+        let log = EventLog::open(folder.path(), 1).unwrap();
+        assert_eq!(log.before_newest(Some(&shop), 2).unwrap(), 0, "there are none yet");
+        let warning = || EventKind::Warning { text: "x".to_owned() };
+        for _ in 0..3 {
+            log.tell(At(1), &shop, None, warning());
+            log.tell(At(1), &cart, None, warning());
+        }
+        let read = |of: &Subject, most| {
+            let after = log.before_newest(Some(of), most).unwrap();
+            log.since(Some(of), after, 10).unwrap().len()
+        };
+        assert_eq!((read(&shop, 2), read(&cart, 1), read(&shop, 9)), (2, 1, 3));
+        let after = log.before_newest(None, 4).unwrap();
+        assert_eq!(log.since(None, after, 10).unwrap().len(), 4);
     }
 }

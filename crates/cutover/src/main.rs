@@ -1,5 +1,4 @@
 //! Cutover: releases a new version of an application with any of seven deployment patterns.
-
 #[cfg(not(target_os = "linux"))]
 compile_error!("Cutover runs on Linux (5.4 or newer) for now.");
 
@@ -14,6 +13,7 @@ mod hidden;
 mod leftovers;
 mod render;
 mod rollout;
+mod watch;
 
 fn main() -> std::process::ExitCode {
     cli::main()

@@ -54,9 +54,10 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
 
     fn rollout_status(&self) -> Option<RolloutStatus> {
         let rollout = self.app.live()?;
-        let forward = match rollout.phase {
-            Phase::Forward(forward) => Some(forward),
-            Phase::Back { .. } | Phase::Done(_) => None,
+        let (forward, why) = match rollout.phase {
+            Phase::Forward(forward) => (Some(forward), None),
+            Phase::Back { why, .. } => (None, Some(why)),
+            Phase::Done(_) => (None, None),
         };
         let waiting = forward.is_some_and(|forward| {
             let gates = rollout.plan.stages.get(forward.stage).map(|stage| &stage.gates);
@@ -71,6 +72,10 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             actor: self.run.actor.clone(),
             stage: forward.map(|forward| forward.stage),
             reached: forward.is_some_and(|forward| forward.reached.is_some()),
+            entered_at: forward.map(|forward| forward.entered),
+            reached_at: forward.and_then(|forward| forward.reached),
+            approved: forward.is_some_and(|forward| forward.approved),
+            turned_back: why.map(|why| (why, self.run.reason.clone().unwrap_or_default())),
             waiting,
             paused: rollout.paused.is_some(),
             verdict: self.run.verdict.clone(),

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use cutover_core::id::Subject;
 use cutover_core::units::Count;
 use cutover_engine::api::{Acted, Action, AppStatus};
 use tokio::time::{Instant, sleep};
@@ -60,21 +61,22 @@ pub(super) struct Down {
     all: bool,
 }
 
-pub(super) async fn act(
+/// Asks the daemon to do something with an app.
+pub(crate) async fn act(
     client: &Client,
-    app: &AppStatus,
+    subject: &Subject,
     action: Action,
 ) -> Result<Acted, CallError> {
-    client.post(&path(app), &action).await
+    client.post(&path(subject), &action).await
 }
 
 /// The answer comes when every instance has been drained and is gone.
 async fn take_down(client: &Client, app: &AppStatus) -> Result<Acted, CallError> {
-    client.post_and_wait(&path(app), &Action::Down).await
+    client.post_and_wait(&path(&app.subject), &Action::Down).await
 }
 
-fn path(app: &AppStatus) -> String {
-    format!("/v1/apps/{}/actions", app.subject)
+fn path(subject: &Subject) -> String {
+    format!("/v1/apps/{subject}/actions")
 }
 
 pub(super) fn say(session: &Session, acted: &Acted, text: &str) -> Done {
@@ -105,7 +107,7 @@ pub(super) async fn resume(session: &Session) -> Done {
 async fn plain(session: &Session, action: Action, what: &str) -> Done {
     let client = session.client().await?;
     let app = session.known(&client).await?;
-    let acted = act(&client, &app, action).await?;
+    let acted = act(&client, &app.subject, action).await?;
     let number = acted.rollout.map_or_else(String::new, |number| format!(" rollout #{number}"));
     say(session, &acted, &format!("{}{number} {what}", app.subject))
 }
@@ -122,7 +124,7 @@ impl Retry {
         let client = session.client().await?;
         let app = session.known(&client).await?;
         let mut interrupts = Interrupts::watch()?;
-        let acted = interrupts.or(act(&client, &app, Action::Retry)).await?;
+        let acted = interrupts.or(act(&client, &app.subject, Action::Retry)).await?;
         let number = acted.rollout.ok_or_else(|| {
             Failure::new(exit::INTERNAL, "the daemon did not say which rollout it began")
         })?;
@@ -135,7 +137,7 @@ impl Scale {
     pub(super) async fn run(self, session: &Session) -> Done {
         let client = session.client().await?;
         let app = session.known(&client).await?;
-        let acted = act(&client, &app, Action::Scale { n: self.n }).await?;
+        let acted = act(&client, &app.subject, Action::Scale { n: self.n }).await?;
         let text = format!("{}: {} → {} instances", app.subject, app.n, self.n);
         say(session, &acted, &text)
     }

@@ -43,6 +43,8 @@ pub(crate) enum Output {
     /// The result as text.
     #[default]
     Text,
+    /// The result as text, and no screen or bars on the way.
+    Plain,
     /// Every event as a line of JSON.
     Ndjson,
 }

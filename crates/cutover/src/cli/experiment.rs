@@ -80,7 +80,7 @@ async fn conclude(session: &Session, keep: Kept, following: Following) -> Done {
         Kept::B => Keep::B,
     };
     let interrupts = Interrupts::watch()?;
-    let acted = act(&client, &app, Action::Conclude { keep }).await?;
+    let acted = act(&client, &app.subject, Action::Conclude { keep }).await?;
     match (acted.rollout, &app.rollout) {
         (Some(number), Some(rollout)) => {
             let from = app.live.as_ref();

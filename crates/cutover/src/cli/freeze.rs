@@ -65,13 +65,13 @@ async fn all_or_one(
     let client = session.client().await?;
     if !all {
         let app = session.known(&client).await?;
-        let acted = act(&client, &app, action.clone()).await?;
+        let acted = act(&client, &app.subject, action.clone()).await?;
         return say(session, &acted, &format!("{} {what}", app.subject));
     }
     let apps: Vec<AppStatus> = client.get("/v1/apps").await?;
     let mut done = vec![];
     for app in apps.iter().filter(|app| concerned(app)) {
-        let _: Acted = act(&client, app, action.clone()).await?;
+        let _: Acted = act(&client, &app.subject, action.clone()).await?;
         if !session.common.json {
             session.print(&format!("{} {what}", app.subject))?;
         }

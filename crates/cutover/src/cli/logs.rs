@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cutover_core::id::InstanceId;
+use cutover_core::observed::State;
 use cutover_engine::api::{AppStatus, InstanceStatus};
 use serde_json::json;
 
@@ -20,7 +21,7 @@ use crate::rollout::Interrupts;
 pub(super) struct Args {
     /// Which instance, as `status` names it; all if not given.
     instance: Option<String>,
-    /// Go on as lines come.
+    /// Go on as lines come; of one instance until it is gone.
     #[arg(short, long, conflicts_with = "json")]
     follow: bool,
     /// How many of the last lines.
@@ -70,14 +71,24 @@ impl Args {
                 return Ok(exit::OK);
             }
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(250)) => {}
+                () = tokio::time::sleep(pace(&app, wanted)) => {}
                 () = interrupts.next() => return Ok(exit::INTERRUPTED),
             }
             if let Ok(now) = client.get(&format!("/v1/apps/{}", app.subject)).await {
                 app = now;
+                if wanted.is_some() && chosen(&app, wanted).next().is_none() {
+                    session.note(&format!("{} is gone", self.instance.unwrap_or_default()));
+                    return Ok(exit::OK);
+                }
             }
         }
     }
+}
+
+/// From one look to the next; one that is stopping is gone soon, and its last words with it.
+fn pace(app: &AppStatus, wanted: Option<InstanceId>) -> Duration {
+    let stops = chosen(app, wanted).any(|one| one.state == State::Stopping);
+    Duration::from_millis(if stops { 25 } else { 250 })
 }
 
 fn chosen(app: &AppStatus, wanted: Option<InstanceId>) -> impl Iterator<Item = &InstanceStatus> {

@@ -34,6 +34,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+pub(crate) use action::act;
 pub(crate) use common::{Common, Output};
 pub(crate) use session::Session;
 use tree::{Cli, Command};

@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use cutover_core::dataplane::Seconds;
 use cutover_core::id::{Environment, InstanceId, Subject};
 use cutover_core::kpi::Report;
 use cutover_core::spec::{self, PlatformKind};
@@ -196,6 +197,15 @@ pub(crate) async fn logs(
     Ok(Json(daemon.engine.logs(&subject(&name)?, instance, lines).await?))
 }
 
+pub(crate) async fn seconds(
+    State(daemon): State<Shared>,
+    Path(name): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answer<Seconds> {
+    let after = number(&query, "after", 0)?;
+    Ok(Json(daemon.engine.seconds(&subject(&name)?, after).await?))
+}
+
 pub(crate) async fn history(
     State(daemon): State<Shared>,
     Query(query): Query<HashMap<String, String>>,
@@ -221,17 +231,23 @@ pub(crate) async fn events(
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, No> {
     let rollout = query.get("rollout").map(|text| text.parse()).transpose();
+    let subject = query.get("subject").map(|text| subject(text)).transpose()?;
+    let after = match (query.get("after").map(String::as_str), query.contains_key("newest")) {
+        (Some("now"), _) => None,
+        (Some(_), _) | (None, false) => Some(number(&query, "after", 0)?),
+        (None, true) => {
+            let newest = number(&query, "newest", 0)?;
+            Some(daemon.engine.before_newest(subject.as_ref(), newest).await?)
+        }
+    };
     let wanted = Wanted {
-        subject: query.get("subject").map(|text| subject(text)).transpose()?,
+        subject,
         rollout: rollout.map_err(|_| usage("rollout must be a number"))?,
         since: match query.contains_key("since") {
             true => Some(At(number(&query, "since", 0)?)),
             false => None,
         },
-        after: match query.get("after").map(String::as_str) {
-            Some("now") => None,
-            Some(_) | None => Some(number(&query, "after", 0)?),
-        },
+        after,
         follow: query.get("follow").is_some_and(|text| text == "true"),
     };
     let body = Body::from_stream(stream::lines(daemon, wanted));

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post};
+use cutover_core::dataplane::Seconds;
 use cutover_core::event::Event;
 use cutover_core::kpi::Report;
 use cutover_core::units::At;
@@ -151,6 +152,19 @@ pub(crate) fn table() -> Vec<Route> {
             )
         },
         Route {
+            query: &[(
+                "after",
+                "only seconds after this cursor, 0 if not given; the answer has the next one",
+            )],
+            ..route(
+                "get",
+                "/v1/apps/{subject}/seconds",
+                "What the proxy counted, by the second; reading resets nothing.",
+                Body::Json(schema::<Seconds>),
+                || get(routes::seconds),
+            )
+        },
+        Route {
             query: &[("subject", "of one app only"), ("most", "how many; 20 if not given")],
             ..route(
                 "get",
@@ -182,6 +196,7 @@ pub(crate) fn table() -> Vec<Route> {
                     "only events with a higher index, 0 if not given; now: only those to come",
                 ),
                 ("since", "only events of this time or later, in milliseconds"),
+                ("newest", "begin with so many of the stored ones, where after is not given"),
                 ("follow", "true: go on as they come"),
                 ("rollout", "of one rollout only"),
             ],

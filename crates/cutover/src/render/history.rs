@@ -7,6 +7,14 @@ use cutover_engine::api::HistoryEntry;
 use super::text::why_words;
 use super::time::{minute, span};
 
+/// One rollout on one line, with the time of day it ended: for the screen.
+pub(crate) fn history_line(entry: &HistoryEntry) -> String {
+    let HistoryEntry { number, pattern, to, actor, begun, ended, .. } = entry;
+    let from = entry.from.as_ref().map_or("(first)".to_owned(), ToString::to_string);
+    let day = minute(ended.unwrap_or(*begun));
+    format!("{day}  #{number} {from} → {to}  {pattern}  {}  by {actor}", end(entry))
+}
+
 /// Below a rollout's line.
 const INDENT: &str = "     ";
 /// Lines of a reason that are shown without being asked for more.

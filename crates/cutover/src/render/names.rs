@@ -7,6 +7,7 @@ use cutover_core::id::{InstanceId, ReleaseId, Subject};
 use cutover_core::plan::Plan;
 use cutover_core::release::ReleaseName;
 use cutover_core::units::Count;
+use cutover_engine::api::{AppStatus, HistoryEntry};
 
 /// Names of everything that events mention by number only.
 #[derive(Debug, Default)]
@@ -48,6 +49,36 @@ impl Names {
     /// A release that no event named yet.
     pub(crate) fn know(&mut self, subject: &Subject, release: Option<&ReleaseName>) {
         self.apps.entry(subject.clone()).or_default().name(release);
+    }
+
+    /// What releases are called, as a status tells.
+    pub(crate) fn learn_releases(&mut self, app: &AppStatus) {
+        let known = self.apps.entry(app.subject.clone()).or_default();
+        known.name(app.live.as_ref());
+        known.name(app.standby.as_ref().map(|(release, _)| release));
+        known.name(app.rollout.as_ref().map(|rollout| &rollout.to));
+        for one in &app.instances {
+            known.name(Some(&one.release));
+        }
+    }
+
+    /// What the releases of a rollout were called.
+    pub(crate) fn learn_names(&mut self, entry: &HistoryEntry) {
+        let known = self.apps.entry(entry.subject.clone()).or_default();
+        known.name(entry.from.as_ref());
+        known.name(Some(&entry.to));
+    }
+
+    /// All that a status tells: whoever comes late has not seen the rollout's first event.
+    pub(crate) fn learn_status(&mut self, app: &AppStatus) {
+        self.learn_releases(app);
+        let known = self.apps.entry(app.subject.clone()).or_default();
+        if let Some(rollout) = &app.rollout {
+            known.plan = Some((*rollout.plan).clone());
+            known.n = app.n;
+            known.from = app.live.as_ref().map(ToString::to_string);
+            known.to = rollout.to.to_string();
+        }
     }
 
     pub(crate) fn of(&self, subject: &Subject) -> Option<&Known> {

@@ -22,7 +22,8 @@ pub(super) fn words(known: &Known, index: usize) -> String {
     }
 }
 
-fn describe(stage: &Stage, known: &Known) -> String {
+/// `25% to v2 (v1 ×4, v2 ×1; verdict after 3s)`
+pub(crate) fn describe(stage: &Stage, known: &Known) -> String {
     let (old, new) = stage.sizes.of(known.n);
     let mut text = traffic(stage, known, (old, new));
     match stage.aside {

@@ -105,7 +105,7 @@ fn instance_line(
     (names, addresses): (usize, usize),
     now: At,
 ) -> String {
-    let share = share(app, one);
+    let share = share_of(app, one);
     let name = instance(&one.release, one.id);
     let address = one.address.as_deref().unwrap_or("");
     let state = state_word(Some(one.state));
@@ -128,7 +128,7 @@ fn instance_line(
 }
 
 /// The share of the app's traffic that one instance gets.
-fn share(app: &AppStatus, one: &InstanceStatus) -> Share {
+pub(crate) fn share_of(app: &AppStatus, one: &InstanceStatus) -> Share {
     if !one.serving || app.held {
         return Share::ZERO;
     }

@@ -133,7 +133,7 @@ fn block(head: String, detail: &str) -> Vec<String> {
 }
 
 /// A state as a word; `None` is gone.
-pub(super) fn state_word(state: Option<State>) -> &'static str {
+pub(crate) fn state_word(state: Option<State>) -> &'static str {
     match state {
         Some(State::Starting) => "starting",
         Some(State::Ready) => "ready",
@@ -144,7 +144,7 @@ pub(super) fn state_word(state: Option<State>) -> &'static str {
     }
 }
 
-pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
+pub(crate) fn verdict_word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "pass",
         Verdict::Fail => "fail",
@@ -153,7 +153,7 @@ pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
     }
 }
 
-pub(super) fn why_words(why: Why) -> &'static str {
+pub(crate) fn why_words(why: Why) -> &'static str {
     match why {
         Why::Aborted => "somebody asked for it",
         Why::CrashLoop => "its instances keep exiting",
@@ -166,7 +166,7 @@ pub(super) fn why_words(why: Why) -> &'static str {
     }
 }
 
-pub(super) fn outcome_words(outcome: Outcome) -> String {
+pub(crate) fn outcome_words(outcome: Outcome) -> String {
     match outcome {
         Outcome::Succeeded => "succeeded".to_owned(),
         Outcome::RolledBack(why) => format!("turned back ({})", why_words(why)),

@@ -37,6 +37,24 @@ pub(crate) fn span(span: Duration) -> String {
     }
 }
 
+/// The time of day in UTC: `18:13:20`.
+pub(crate) fn clock(at: At) -> String {
+    time(at).get(11..19).unwrap_or_default().to_owned()
+}
+
+/// `12 s`, `4m 10s`, `3h 5m`, `2d 4h`: for what is looked at once a second.
+pub(crate) fn rough(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    let (large, small) = match seconds {
+        0..60 => return format!("{seconds} s"),
+        60..3600 => (format!("{minutes}m"), format!("{}s", seconds % 60)),
+        3600..86_400 => (format!("{hours}h"), format!("{}m", minutes % 60)),
+        _ => (format!("{days}d"), format!("{}h", hours % 24)),
+    };
+    if small.starts_with('0') { large } else { format!("{large} {small}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +66,9 @@ mod tests {
         assert_eq!(span(Duration::from_millis(850)), "850 ms");
         assert_eq!(span(Duration::from_millis(12_345)), "12.3 s");
         assert_eq!(span(Duration::from_secs(250)), "4m 10s");
+        assert_eq!(clock(At(1_795_457_600_123)), "18:13:20");
+        let spans = [0, 59, 120, 250, 11_100, 187_200];
+        let texts = spans.map(|seconds| rough(Duration::from_secs(seconds)));
+        assert_eq!(texts, ["0 s", "59 s", "2m", "4m 10s", "3h 5m", "2d 4h"]);
     }
 }

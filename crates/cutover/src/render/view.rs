@@ -35,7 +35,8 @@ impl View {
         let ndjson = common.output == Output::Ndjson;
         let form = if common.quiet || ndjson {
             Form::Quiet
-        } else if io::stderr().is_terminal()
+        } else if common.output == Output::Text
+            && io::stderr().is_terminal()
             && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
         {
             Form::Terminal(Box::new(Terminal::new()))

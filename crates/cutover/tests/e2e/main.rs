@@ -2,6 +2,7 @@
 //! its own. `cargo test -p cutover --test e2e faults` runs one part.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail that way")]
 
+mod counts;
 mod daemon;
 mod demo;
 mod experiments;
@@ -12,8 +13,11 @@ mod gates;
 mod guide;
 mod harness;
 mod init;
+mod leaving;
+mod logs;
 mod past;
 mod prune;
 mod rollouts;
 mod texts;
 mod under_load;
+mod watching;

@@ -2,6 +2,7 @@
 
 mod http;
 mod left;
+mod pty;
 mod ran;
 mod spec;
 mod terminal;
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub(crate) use http::{Answer, get_tcp, get_with, request};
+pub(crate) use left::signal;
+pub(crate) use pty::Pane;
 pub(crate) use ran::Ran;
 pub(crate) use spec::SpecText;
 
