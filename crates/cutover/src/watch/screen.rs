@@ -27,7 +27,10 @@ impl Drop for Screen {
     fn drop(&mut self) {
         // A terminal that has gone needs nothing any more.
         let _ = self.terminal.show_cursor();
-        let _ = ratatui::try_restore();
+        // Leaving twice would put the cursor into what the panic has said.
+        if !std::thread::panicking() {
+            let _ = ratatui::try_restore();
+        }
     }
 }
 

@@ -76,7 +76,7 @@ fn an_abort_is_asked_about_and_turns_back() {
 }
 
 #[test]
-fn space_pauses_and_what_the_daemon_refuses_is_shown() {
+fn space_pauses_and_lets_it_go_on() {
     let world = waiting();
     let pane = world.pane(WATCH, SIZE);
     pane.shows("WAITS FOR YOU").press(" ").shows("PAUSED").shows("space resume");
@@ -86,6 +86,21 @@ fn space_pauses_and_what_the_daemon_refuses_is_shown() {
     pane.press("p").shows("no rollout is running");
     pane.press("?").shows("Leaving changes nothing").press("\x1b").hides("Leaving changes nothing");
     pane.press("\x1b");
+    is_restored(pane, 0);
+}
+
+#[test]
+fn what_the_daemon_refuses_is_said_with_its_reason() {
+    let world = World::new();
+    world.spec().write();
+    world.deploy("v1").expect_ok();
+    let health = "{ interval: 200ms, deadline: 60s, settle: 500ms }";
+    world.spec().env("CUTOVER_DEMO_READY_AFTER", "60s").health(health).write();
+    world.deploy("v2 --detach").expect_ok();
+    let pane = world.on_terminal(WATCH, SIZE);
+    pane.shows("on the way: v2 0 of 1 ready").press("p").shows("nobody is waited for");
+    pane.press("y").shows("not done: shop: the stage is not reached yet");
+    pane.press("ay").shows("turned back (somebody asked for it)").press("q");
     is_restored(pane, 0);
 }
 
