@@ -428,8 +428,13 @@ fn a_mirrored_instance_that_leaves_is_drained_of_its_copies() {
         (0..count).for_each(|_| assert_eq!(user.get("/").text(), "live"));
         until("the copies are inside", || copy.seen().len() == before + count);
     };
-    hang(2);
+    hang(3);
+    copy.step();
+    until("one has ended, its connection is idle", || proxy.requests_in("r2.0") == 2);
+    let begin = Instant::now();
     let state = proxy.publish_with(frontend.clone(), even(&[("r1.0", live.address)]));
+    until("the idle one is closed", || copy.ended() == 1);
+    assert!(begin.elapsed() < Duration::from_secs(2), "not by its age");
     assert_eq!(state.in_flight.values().map(|inside| inside.requests).sum::<u32>(), 2);
     assert_eq!(user.get("/").text(), "live");
     copy.step();
@@ -437,8 +442,8 @@ fn a_mirrored_instance_that_leaves_is_drained_of_its_copies() {
     copy.step();
     until("it is drained", || proxy.requests_in("r2.0") == 0);
     until("its connections are closed", || copy.ended() == copy.connections());
-    assert_eq!(copy.seen().len(), 2, "nothing is copied any more");
-    until("both are counted", || proxy.copies().same_status == 2);
+    assert_eq!(copy.seen().len(), 3, "nothing is copied any more");
+    until("they are counted", || proxy.copies().same_status == 3);
 
     // At the limit, those that still are inside are cut, which says nothing about the release.
     frontend.drain_requests = Span::millis(300);
@@ -450,9 +455,9 @@ fn a_mirrored_instance_that_leaves_is_drained_of_its_copies() {
     until("they are cut", || proxy.requests_in("r2.0") == 0);
     assert!(begin.elapsed() >= Duration::from_millis(300));
     assert!(begin.elapsed() < Duration::from_secs(8), "not by their own limit");
-    until("they are counted", || proxy.copies().sent == 5);
+    until("they are counted", || proxy.copies().sent == 6);
     let copies = proxy.copies();
     assert_eq!((copies.copy.counts.cut, copies.unanswered, copies.alone), (3, 0, 0));
-    let (all, _) = proxy.count_to(6);
+    let (all, _) = proxy.count_to(7);
     assert_eq!((all.cut, all.drained, all.failed), (0, 0, 0));
 }
