@@ -110,19 +110,22 @@ impl Side {
 pub struct Copies {
     /// Copies sent.
     pub sent: u64,
-    /// Requests that were to be copied and were not: their body was too large, or its size unknown.
+    /// Requests that were to be copied and were not: their body turned out to be too large.
     pub too_large: u64,
-    /// ... because too many copies were under way: the new release is too slow for its share.
+    /// ... because too many copies were under way, or kept too large bodies: the new release is too
+    /// slow for its share.
     pub behind: u64,
     /// Copies that got no complete answer in time.
     pub unanswered: u64,
-    /// Copies whose original got no complete answer: nothing to compare with.
+    /// Copies whose original got no complete answer, or not before the copy's time was over: nothing
+    /// to compare with.
     pub alone: u64,
     /// Both answers had the same status.
     pub same_status: u64,
     /// The statuses differed, by pair: `200 → 500`.
     pub statuses: BTreeMap<String, u64>,
-    /// Both bodies had the same digest; counted only where bodies are compared.
+    /// Both bodies had the same digest (of their first MiB, and their length); counted only where
+    /// bodies are compared.
     pub same_body: u64,
     /// The digests differed, with the same status.
     pub other_body: u64,

@@ -1,4 +1,4 @@
-//! The data plane of Cutover: listeners, routing, hold, drain, measurements.
+//! The data plane of Cutover: listeners, routing, flags, mirror, hold, drain, measurements.
 //!
 //! Two processes share the work. The *keeper* ([`keep`]) holds the listening sockets and starts the
 //! proxy again when it dies, so that connections queue meanwhile and are not refused. The *proxy*
