@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cutover_core::app::App;
 use cutover_core::event::EventKind;
 use cutover_core::id::{ReleaseId, Subject};
 use cutover_core::plan::Plan;
@@ -22,7 +23,7 @@ pub(crate) fn of(
     let releases = journal.releases(subject)?;
     let mut names: BTreeMap<_, _> = releases.iter().map(|r| (r.id, r.name())).collect();
     names.extend(journal.pruned(subject)?.into_iter().map(|(id, gone)| (id, gone.name)));
-    let mut past = Past { subject, names, found: vec![] };
+    let mut past = Past { subject, names, app: App::default(), found: vec![] };
     for entry in journal.records(subject)? {
         past.learn(entry);
     }
@@ -44,22 +45,25 @@ pub(crate) fn of(
 struct Past<'a> {
     subject: &'a Subject,
     names: BTreeMap<ReleaseId, ReleaseName>,
+    /// What the records came to so far.
+    app: App,
     found: Vec<Found>,
 }
 
 struct Found {
     entry: HistoryEntry,
-    promotes: bool,
     /// When an engine first started after its begin: what was counted before is lost to it.
     restarted: Option<At>,
 }
 
 impl Past<'_> {
     fn learn(&mut self, Entry { index, at, actor, record }: Entry) {
+        // What does not fit changes nothing, as when it is replayed.
+        let _ = self.app.apply(at, &record);
         if let Record::Begun(plan) = record {
             return self.begin(index, at, actor, &plan);
         }
-        let Some(Found { entry, promotes, restarted }) = self.found.last_mut() else { return };
+        let Some(Found { entry, restarted }) = self.found.last_mut() else { return };
         match record {
             Record::EngineStarted { .. } => *restarted = restarted.or(Some(at)),
             Record::AbortRequested { .. } => entry.aborted_by = actor.or(entry.aborted_by.take()),
@@ -67,7 +71,8 @@ impl Past<'_> {
             Record::Finished(outcome) => {
                 entry.outcome = Some(outcome);
                 entry.ended = Some(at);
-                entry.went_live = outcome == Outcome::Succeeded && *promotes;
+                let live = self.app.rest.map(|rest| rest.live);
+                entry.went_live = outcome == Outcome::Succeeded && live == Some(entry.to.id);
             }
             // The others do not show in a list of rollouts.
             _ => {}
@@ -103,6 +108,6 @@ impl Past<'_> {
             reason: None,
             message: None,
         };
-        self.found.push(Found { entry, promotes: plan.promotes(), restarted: None });
+        self.found.push(Found { entry, restarted: None });
     }
 }
