@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use cutover_core::app::App;
 use cutover_core::event::EventKind;
 use cutover_core::id::{ReleaseId, Subject};
 use cutover_core::plan::Plan;
-use cutover_core::record::{Keep, Outcome, Record};
+use cutover_core::record::{Outcome, Record};
 use cutover_core::release::ReleaseName;
 use cutover_core::units::At;
 
@@ -22,50 +23,49 @@ pub(crate) fn of(
     let releases = journal.releases(subject)?;
     let mut names: BTreeMap<_, _> = releases.iter().map(|r| (r.id, r.name())).collect();
     names.extend(journal.pruned(subject)?.into_iter().map(|(id, gone)| (id, gone.name)));
-    let mut past = Past { subject, names, found: vec![] };
+    let mut past = Past { subject, names, app: App::default(), found: vec![] };
     for entry in journal.records(subject)? {
         past.learn(entry);
     }
     for event in events.finished(subject)? {
         if let (Some(number), EventKind::RolloutFinished { counts, partial, reason, exit_code, .. }) =
             (event.rollout, event.kind)
-            && let Some(found) = past.found.iter_mut().find(|found| found.entry.number == number)
+            && let Some(found) = past.found.iter_mut().find(|found| found.number == number)
         {
-            found.entry.counts = Some(counts);
-            found.entry.counts_partial = partial;
-            found.entry.exit_code = Some(exit_code);
-            found.entry.reason = reason;
+            found.counts = Some(counts);
+            found.counts_partial = partial;
+            found.exit_code = Some(exit_code);
+            found.reason = reason;
         }
     }
-    Ok(past.found.into_iter().map(|found| found.entry).collect())
+    Ok(past.found)
 }
 
 /// The rollouts that the journal told so far.
 struct Past<'a> {
     subject: &'a Subject,
     names: BTreeMap<ReleaseId, ReleaseName>,
-    found: Vec<Found>,
-}
-
-struct Found {
-    entry: HistoryEntry,
-    promotes: bool,
+    /// What the records came to so far.
+    app: App,
+    found: Vec<HistoryEntry>,
 }
 
 impl Past<'_> {
     fn learn(&mut self, Entry { index, at, actor, record }: Entry) {
+        // What does not fit changes nothing, as when it is replayed.
+        let _ = self.app.apply(at, &record);
         if let Record::Begun(plan) = record {
             return self.begin(index, at, actor, &plan);
         }
-        let Some(Found { entry, promotes }) = self.found.last_mut() else { return };
+        let Some(entry) = self.found.last_mut() else { return };
         match record {
-            Record::Concluded { keep: Keep::B, .. } => *promotes = true,
             Record::AbortRequested { .. } => entry.aborted_by = actor.or(entry.aborted_by.take()),
             Record::TurnedBack(_) => entry.turned_back_at = Some(at),
             Record::Finished(outcome) => {
                 entry.outcome = Some(outcome);
                 entry.ended = Some(at);
-                entry.went_live = outcome == Outcome::Succeeded && *promotes;
+                let live = self.app.rest.as_ref().map(|rest| rest.live);
+                entry.went_live = outcome == Outcome::Succeeded && live == Some(entry.to.id);
             }
             // The others do not show in a list of rollouts.
             _ => {}
@@ -73,9 +73,7 @@ impl Past<'_> {
     }
 
     fn begin(&mut self, number: u64, at: At, actor: Option<String>, plan: &Plan) {
-        if let Some(Found { entry, .. }) = self.found.last_mut()
-            && entry.outcome.is_none()
-        {
+        if let Some(entry) = self.found.last_mut().filter(|entry| entry.outcome.is_none()) {
             entry.superseded = true;
             entry.ended = Some(at);
         }
@@ -101,6 +99,6 @@ impl Past<'_> {
             reason: None,
             message: plan.message.clone(),
         };
-        self.found.push(Found { entry, promotes: plan.promotes() });
+        self.found.push(entry);
     }
 }

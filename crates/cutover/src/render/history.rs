@@ -81,7 +81,7 @@ fn counted(entry: &HistoryEntry) -> String {
     let known = |counts: &Counters| super::end::counts(counts);
     match (&entry.counts, entry.outcome, entry.counts_partial) {
         (Some(counts), _, false) => known(counts),
-        (Some(counts), _, true) => format!("{} since the daemon started anew", known(counts)),
+        (Some(counts), _, true) => format!("at least {}; the daemon started anew", known(counts)),
         (None, Some(_), _) => "what was served is unknown".to_owned(),
         (None, None, _) => "not counted".to_owned(),
     }
@@ -159,7 +159,7 @@ mod tests {
      by ana (uid 1000); what was served is unknown
      because bob (uid 1001) asked for it
 #9    2026-11-23 18:13  v1 → v2  rollback    succeeded    12.3 s
-     by ana (uid 1000); served 5031, failed 0, drained 3 since the daemon started anew
+     by ana (uid 1000); at least served 5031, failed 0, drained 3; the daemon started anew
 #4    2026-11-23 18:13  v1 → v2  rolling     superseded   12.3 s
      by ana (uid 1000); not counted
 #2    2026-11-23 18:13  v1 → v2  shadow      observed     12.3 s

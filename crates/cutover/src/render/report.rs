@@ -153,7 +153,7 @@ fn details(kpis: &Kpis) -> Vec<String> {
     ];
     if kpis.without_requests + kpis.unknown > 0 {
         lines.push(format!(
-            "not counted  {} rollouts without requests, {} with unknown counts",
+            "not counted  {} without requests, {} with unknown counts",
             kpis.without_requests, kpis.unknown
         ));
     }
@@ -240,7 +240,7 @@ deployments  13: 11 as planned, 1 turned back by itself, 1 by a person, 0 stuck
 rollbacks    1 by `cutover rollback`, 1 of them succeeded
 longest      deploy 11m 40s, roll back 2.8 s
 requests     12009 served, 2 failed, 0 lost, 0 cut
-not counted  0 rollouts without requests, 1 with unknown counts
+not counted  0 without requests, 1 with unknown counts
 
 per day      2026-10-24 00:00 to 2026-11-23 00:00
 deployed     ······▃··▃▃·▃··▃··▃··▃··▃··█·▃▃  at most 3 a day

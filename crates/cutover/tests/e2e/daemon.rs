@@ -105,7 +105,7 @@ fn every_route_of_the_description_answers() {
             let body = if method == "post" { "{}" } else { "" };
             let answer = request(&world.socket(), &method.to_uppercase(), &concrete, body).unwrap();
             assert!(![404, 405].contains(&answer.status), "{method} {path}: {answer:?}");
-            assert_eq!(answer.header("x-cutover-protocol"), Some("1"), "{method} {path}");
+            assert_eq!(answer.header("x-cutover-protocol"), Some("2"), "{method} {path}");
             assert!(answer.header("x-cutover-version").is_some());
             if path != "/v1/events" {
                 answer.json();
@@ -113,7 +113,7 @@ fn every_route_of_the_description_answers() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 12);
+    assert_eq!(seen, 16);
     // Every schema that is referred to is there.
     let text = description.to_string();
     for part in text.split("\"#/components/schemas/").skip(1) {

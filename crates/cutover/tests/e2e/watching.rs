@@ -97,7 +97,7 @@ fn what_the_daemon_refuses_is_said_with_its_reason() {
     let health = "{ interval: 200ms, deadline: 60s, settle: 500ms }";
     world.spec().env("CUTOVER_DEMO_READY_AFTER", "60s").health(health).write();
     world.deploy("v2 --detach").expect_ok();
-    let pane = world.on_terminal(WATCH, SIZE);
+    let pane = world.pane(WATCH, SIZE);
     pane.shows("on the way: v2 0 of 1 ready").press("p").shows("nobody is waited for");
     pane.press("y").shows("not done: shop: the stage is not reached yet");
     pane.press("ay").shows("turned back (somebody asked for it)").press("q");
