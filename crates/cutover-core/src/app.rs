@@ -265,6 +265,10 @@ impl App {
             Record::Finished(outcome) => {
                 let rest = after(&rollout.plan, *outcome, at);
                 rollout.phase = Phase::Done(*outcome);
+                if *outcome == Outcome::Succeeded && !rollout.plan.promotes() {
+                    // The old release stays live, at its own size.
+                    (self.n, self.spec_n) = rollout.sizes_before;
+                }
                 self.rest = rest;
             }
             Record::TurnedBack(why) => match rollout.phase {
@@ -318,9 +322,13 @@ impl App {
             Record::Concluded { stage, keep }
                 if *stage == now.stage
                     && now.reached.is_some()
+                    && !now.concluded
                     && rollout.plan.is_experiment(*stage) =>
             {
                 now.concluded = true;
+                // Who concludes while it holds knows what was wrong.
+                now.overruled |= now.holding.is_some();
+                now.holding = None;
                 if *keep == Keep::B && !rollout.plan.winner.is_empty() {
                     rollout.plan.stages.truncate(stage + 1);
                     rollout.plan.stages.append(&mut rollout.plan.winner);

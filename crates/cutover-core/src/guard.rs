@@ -9,7 +9,9 @@ use crate::spec::Guard;
 /// Too few requests are inconclusive, never a pass: no data proves nothing.
 #[must_use]
 pub fn judge(guard: &Guard, sample: &Sample) -> (Verdict, String) {
-    let requests = sample.counts.requests;
+    // Those whose user left are neither good nor bad.
+    let answered: u64 = sample.latency.iter().map(|(_, count)| count).sum();
+    let requests = answered + sample.counts.failed + sample.counts.lost;
     let needed = guard.min_requests.max(1);
     if requests < needed {
         let text = format!("{requests} of {needed} requests needed");
@@ -77,6 +79,13 @@ mod tests {
             (Verdict::Fail, "errors 2.00% > 1% (2 of 100 requests)")
         );
         assert_eq!(judge(&guard(), &sample(100, 0, 500_001)).0, Verdict::Fail);
+    }
+
+    #[test]
+    fn users_who_left_prove_nothing() {
+        let counts = Counters { requests: 500, ..Counters::default() };
+        let hangs = Sample { counts, latency: vec![] };
+        assert_eq!(judge(&guard(), &hangs).0, Verdict::Inconclusive);
     }
 
     #[test]

@@ -343,6 +343,15 @@ impl Plan {
             last.gates.push(Gate::Confirm(limit));
         }
     }
+    /// The time within which a person has to confirm.
+    #[must_use]
+    pub fn confirms_within(&self) -> Option<Duration> {
+        let gates = &self.stages.last()?.gates;
+        gates.iter().find_map(|gate| match gate {
+            Gate::Confirm(limit) => Some(*limit),
+            _ => None,
+        })
+    }
     /// Is the candidate live when the plan ends well? (An experiment or a shadow alone ends with
     /// the old one.)
     #[must_use]

@@ -23,6 +23,9 @@ pub struct Next {
 /// Own records of one look; more would be a bug, and the next look goes on where this one ended.
 const MOST_RECORDS: usize = 8;
 
+/// Exits longer ago than this are no crash loop: an experiment may last for weeks.
+const LOOP: Duration = Duration::from_secs(600);
+
 /// Decides, from what is known and what is seen.
 #[must_use]
 pub fn next(app: &App, seen: &Observed, now: At) -> Next {
@@ -71,6 +74,10 @@ fn decide(app: &App, seen: &Observed, now: At) -> Option<Record> {
             if rollout.abort {
                 return Some(Record::TurnedBack(Why::Aborted));
             }
+            // Before anything else: whoever asked for it may no longer reach this machine.
+            if unconfirmed(rollout, &forward, now) {
+                return Some(Record::TurnedBack(Why::Unconfirmed));
+            }
             match trouble(rollout, &forward, seen, now) {
                 Some(why) if !overruled(rollout, &forward) => {
                     turn_back(rollout, &forward, why, now)
@@ -79,6 +86,22 @@ fn decide(app: &App, seen: &Observed, now: At) -> Option<Record> {
             }
         }
     }
+}
+
+/// Is the time over in which somebody had to confirm?
+fn unconfirmed(rollout: &Rollout, forward: &Forward, now: At) -> bool {
+    let gates = rollout.plan.stages.get(forward.stage).map(|stage| stage.gates.as_slice());
+    let limit = gates.unwrap_or_default().iter().find_map(|gate| match gate {
+        Gate::Confirm(limit) => Some(*limit),
+        Gate::Ready
+        | Gate::Hold(_)
+        | Gate::Judge { .. }
+        | Gate::Approval
+        | Gate::Conclude(_)
+        | Gate::Hooks => None,
+    });
+    let end = forward.reached.zip(limit).map(|(reached, limit)| reached + limit);
+    !rollout.confirmed && end.is_some_and(|end| now >= end)
 }
 
 /// Did a person who was asked about trouble in this stage say go? An approval before the trouble,
@@ -103,7 +126,7 @@ fn trouble(rollout: &Rollout, forward: &Forward, seen: &Observed, now: At) -> Op
     let candidate = || of(seen, rollout.plan.candidate).filter(|i| i.state != State::Stopping);
     let exits = candidate()
         .flat_map(|instance| &instance.exits)
-        .filter(|exit| **exit >= rollout.begun)
+        .filter(|exit| **exit >= rollout.begun && now.since(**exit) < LOOP)
         .count();
     if exits >= patience.exits as usize {
         return Some(Why::CrashLoop);
@@ -214,12 +237,7 @@ fn gates(
                 open &= forward.approved;
             }
             Gate::Conclude(longest) => open &= forward.concluded || now >= reached + *longest,
-            Gate::Confirm(limit) => {
-                if !rollout.confirmed && now >= reached + *limit {
-                    return Gates::Act(Record::TurnedBack(Why::Unconfirmed));
-                }
-                open &= rollout.confirmed;
-            }
+            Gate::Confirm(_) => open &= rollout.confirmed,
             Gate::Hooks => {
                 for hook in 0..rollout.plan.hooks {
                     match rollout.hooks.get(&(forward.stage, hook)) {

@@ -57,7 +57,12 @@ impl EventLog {
         )?;
         let last: u64 =
             connection.query_row("SELECT COALESCE(MAX(idx), 0) FROM events", [], |r| r.get(0))?;
-        connection.execute("DELETE FROM events WHERE idx <= ?1", [last.saturating_sub(KEPT)])?;
+        // By number of rows: indices jump at each start. How rollouts ended stays.
+        connection.execute(
+            "DELETE FROM events WHERE type NOT IN ('rollout-finished', 'compared') AND idx <
+                 (SELECT idx FROM events ORDER BY idx DESC LIMIT 1 OFFSET ?1)",
+            [KEPT],
+        )?;
         // Events that could not be stored had numbers, too: each start goes on above them.
         let last = last.max(u64::from(epoch) << 20);
         let (live, _) = broadcast::channel(LIVE);
@@ -240,6 +245,19 @@ impl EventLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn starts_alone_make_nothing_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let subject: Subject = "shop".parse().unwrap();
+        for epoch in 1..5 {
+            let log = EventLog::open(folder.path(), epoch).unwrap();
+            let text = epoch.to_string();
+            log.tell(At(1), &subject, None, EventKind::Warning { text });
+        }
+        let log = EventLog::open(folder.path(), 5).unwrap();
+        assert_eq!(log.since(None, 0, 10).unwrap().len(), 4);
+    }
 
     #[test]
     fn the_index_goes_on_after_a_restart() {

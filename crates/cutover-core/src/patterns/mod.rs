@@ -122,11 +122,7 @@ pub struct Making<'a> {
 pub fn plan(pattern: Pattern, making: Making<'_>) -> Plan {
     let course = match &making.before {
         None => first::course(making.spec),
-        Some(rest) if pattern == Pattern::FeatureFlag && is_raised(&making, rest) => {
-            // Lowering what everybody has, in order to raise it again, would help nobody.
-            course_of(Pattern::Rolling, making.spec, making.n)
-        }
-        Some(_) => course_of(pattern, making.spec, making.n),
+        Some(rest) => course_of(pattern, making.spec, making.n, is_raised(&making, rest)),
     };
     fill(pattern, making, course)
 }
@@ -146,15 +142,18 @@ fn is_raised(making: &Making<'_>, rest: &Rest) -> bool {
     raised.is_some_and(|raised| raised.by <= making.candidate)
 }
 
-fn course_of(pattern: Pattern, spec: &Spec, n: Count) -> Course {
+/// `raised`: everybody has the flag already. Lowering it in order to raise it again would help
+/// nobody, so that the release only rolls.
+fn course_of(pattern: Pattern, spec: &Spec, n: Count, raised: bool) -> Course {
     let settings = &spec.patterns;
     match pattern {
         Pattern::BigBang => big_bang::course(spec),
         Pattern::Rolling => rolling::course(&settings.rolling, spec, n),
         Pattern::BlueGreen => blue_green::course(&settings.blue_green, spec),
         Pattern::Canary => canary::course(&settings.canary, spec),
-        Pattern::Shadow => shadow::course(&settings.shadow, spec, n),
+        Pattern::Shadow => shadow::course(&settings.shadow, spec, n, raised),
         Pattern::AbTesting => ab_testing::course(&settings.ab_testing, spec),
+        Pattern::FeatureFlag if raised => rolling::course(&settings.rolling, spec, n),
         Pattern::FeatureFlag => {
             feature_flag::course(&settings.feature_flag, &settings.rolling, spec, n)
         }

@@ -10,7 +10,7 @@ use crate::plan::{Aside, Gate, Route, Size, Stage};
 use crate::spec::{Shadow, Spec};
 use crate::units::{Count, Share};
 
-pub(super) fn course(shadow: &Shadow, spec: &Spec, n: Count) -> Course {
+pub(super) fn course(shadow: &Shadow, spec: &Spec, n: Count, raised: bool) -> Course {
     let part = Size::Part(shadow.mirror.permille(), Share::FULL.permille());
     let length = shadow.length.0;
     let watch = match shadow.then {
@@ -28,7 +28,7 @@ pub(super) fn course(shadow: &Shadow, spec: &Spec, n: Count) -> Course {
     };
     let alone = Course::new(after_hooks(spec, vec![mirror]), serving(part, Size::Zero));
     match shadow.then {
-        Some(next) => alone.then(course_of(next, spec, n)),
+        Some(next) => alone.then(course_of(next, spec, n, raised)),
         None => {
             let end = Stage::new(Size::All, Size::Zero, Route::split(Share::ZERO), settle(spec));
             let budget = alone.budget;

@@ -179,6 +179,8 @@ pub(super) fn check(spec: &Spec, file: &str) -> Vec<Problem> {
         );
     }
     let shadow = &spec.patterns.shadow;
+    let chained = spec.pattern == Pattern::Shadow && shadow.then == Some(Pattern::FeatureFlag);
+    let needs_flag = spec.pattern == Pattern::FeatureFlag || chained;
     let method = |name: &String| !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase());
     if shadow.methods.is_empty() || !shadow.methods.iter().all(method) {
         wrong("`shadow.methods` must name methods", "write them like `[GET, HEAD]`");
@@ -195,7 +197,7 @@ pub(super) fn check(spec: &Spec, file: &str) -> Vec<Problem> {
     if spec.patterns.shadow.then == Some(Pattern::Shadow) {
         wrong("`shadow.then` cannot be shadow again", "name another pattern, or leave it out");
     }
-    if spec.pattern == Pattern::FeatureFlag && flag.flag.is_none() {
+    if needs_flag && flag.flag.is_none() {
         wrong("`pattern: feature-flag` needs the flag's key", "add `feature-flag: { flag: KEY }`");
     }
     let hooks = &spec.hooks;

@@ -124,7 +124,8 @@ impl World {
             Op::Conclude(keep) => match live {
                 Some(Phase::Forward(now)) if now.reached.is_some() => {
                     let plan = self.app.live().map(|rollout| &rollout.plan);
-                    let experiment = plan.is_some_and(|plan| plan.is_experiment(now.stage));
+                    let experiment =
+                        !now.concluded && plan.is_some_and(|plan| plan.is_experiment(now.stage));
                     experiment.then_some(Record::Concluded { stage: now.stage, keep })
                 }
                 _ => None,

@@ -49,6 +49,8 @@ use crate::world::{Check, World};
 
 /// As the sequencer has it: so long a lost readiness changes no table.
 const GRACE: Duration = Duration::from_millis(500);
+/// So long ago an exit still counts for a crash loop.
+const LOOP: Duration = Duration::from_secs(600);
 /// No plan of these worlds may take longer, hooks of an hour included.
 const LONGEST: Duration = Duration::from_secs(4 * 3600);
 
@@ -164,7 +166,8 @@ impl World {
         let exits = seen.instances.iter().filter(|(id, instance)| {
             id.release == plan.candidate && instance.state != State::Stopping
         });
-        let exits = exits.flat_map(|(_, i)| &i.exits).filter(|at| **at >= rollout.begun).count();
+        let lately = |at: &&At| **at >= rollout.begun && self.now < **at + LOOP;
+        let exits = exits.flat_map(|(_, i)| &i.exits).filter(lately).count();
         if plan.on_failure == OnFailure::Rollback && exits >= plan.patience.exits as usize {
             return broken("I19 a crash loop, and still going forward");
         }

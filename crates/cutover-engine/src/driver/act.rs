@@ -7,8 +7,7 @@ use cutover_core::dataplane::{AppState, Frontend, Mirror, Publication, WhileDown
 use cutover_core::event::EventKind;
 use cutover_core::id::{FlagKey, InstanceId, ReleaseId};
 use cutover_core::observed::{Desired, Observed};
-use cutover_core::patterns::Pattern;
-use cutover_core::plan::Sticky;
+use cutover_core::plan::{Route, Sticky};
 use cutover_core::release::Release;
 use cutover_core::table::{Flags, Generation, Table};
 use cutover_core::units::{At, Share, Span};
@@ -109,8 +108,9 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             return Some(Frontend { while_down: WhileDown::Notice, ..known });
         };
         let spec = &self.releases.get(&by)?.spec;
-        let big_bang = plan.is_some_and(|plan| plan.pattern == Pattern::BigBang);
-        let settings = candidate.filter(|_| big_bang).and_then(|id| self.releases.get(&id));
+        let holds =
+            plan.is_some_and(|plan| plan.stages.iter().any(|stage| stage.route == Route::Held));
+        let settings = candidate.filter(|_| holds).and_then(|id| self.releases.get(&id));
         let settings = settings.map_or(spec, |release| &release.spec);
         Some(Frontend {
             listen: spec.listen?,

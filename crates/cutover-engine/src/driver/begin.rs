@@ -329,7 +329,9 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
     /// What the caller should know of a plan.
     fn said_of(&self, plan: &Plan, release: &Release) -> Vec<String> {
         let flag = release.spec.patterns.feature_flag.flag.as_ref();
-        let ramped = plan.pattern == Pattern::FeatureFlag && plan.flag.is_none();
+        let then = release.spec.patterns.shadow.then.filter(|_| plan.pattern == Pattern::Shadow);
+        let by = then.unwrap_or(plan.pattern);
+        let ramped = by == Pattern::FeatureFlag && plan.flag.is_none();
         match flag.filter(|_| ramped && plan.before.is_some()) {
             Some(key) => {
                 vec![format!("flag {key} is on for everybody already: the release only rolls")]

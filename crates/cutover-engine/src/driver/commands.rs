@@ -159,7 +159,6 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
     }
 
     async fn retry(&mut self, actor: &str) -> Result<Acted, Refused> {
-        self.thawed()?;
         self.free_for(Conflict::Refuse)?;
         let failed = self.app.rollout.as_ref().filter(|rollout| match rollout.phase {
             Phase::Done(Outcome::Succeeded) | Phase::Forward(_) | Phase::Back { .. } => false,
@@ -172,9 +171,16 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         };
         let back = failed.is_some_and(|rollout| rollout.plan.back);
         let message = failed.and_then(|rollout| rollout.plan.message.clone());
+        let confirm = failed.and_then(|rollout| rollout.plan.confirms_within());
+        if !back {
+            self.thawed()?;
+        }
         let cursor = self.context.events.last();
         self.check(&release).await?;
-        let plan = Plan { message, ..self.make_plan(&release, back) };
+        let mut plan = Plan { message, ..self.make_plan(&release, back) };
+        if let Some(limit) = confirm {
+            plan.confirm_within(limit);
+        }
         self.start((*release).clone(), plan, vec![], actor).await?;
         Ok(Acted { rollout: Some(self.run.number), cursor, recorded: true })
     }

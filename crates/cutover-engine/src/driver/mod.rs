@@ -20,7 +20,7 @@ use cutover_core::app::{App, Phase};
 use cutover_core::event::EventKind;
 use cutover_core::id::{InstanceId, ReleaseId, Subject};
 use cutover_core::observed::{Observed, State};
-use cutover_core::plan::Gate;
+use cutover_core::plan::{Gate, Route};
 use cutover_core::progress;
 use cutover_core::record::{Outcome, Record, Verdict, Why};
 use cutover_core::release::Release;
@@ -81,7 +81,7 @@ struct Run {
     held: Duration,
     waiting_told: Option<usize>,
     /// How it ended, when that was read from the journal.
-    ended: Option<Outcome>,
+    ended: Option<(Outcome, At)>,
 }
 
 /// How soon to look again.
@@ -137,22 +137,26 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
 
     /// A start that was killed between recording an end and telling it left followers waiting.
     async fn tell_missed_end(&mut self) -> Result<(), JournalError> {
-        let Some(outcome) = self.run.ended else { return Ok(()) };
+        let Some((outcome, at)) = self.run.ended else { return Ok(()) };
         let told = self.context.events.finished(&self.subject)?;
         if !told.iter().any(|event| event.rollout == Some(self.run.number)) {
-            self.tell_finished(outcome, &Observed::default()).await;
+            self.run.tally.partial = true;
+            self.tell_finished(outcome, at, &Observed::default()).await;
         }
         Ok(())
     }
 
     fn take_up_tally(&mut self) {
-        let Some(rollout) = self.app.live() else { return };
-        let stage = match rollout.phase {
-            Phase::Forward(forward) => Some(forward.stage),
-            Phase::Back { .. } | Phase::Done(_) => None,
+        let Some(rollout) = &self.app.rollout else { return };
+        let (stage, counted) = match rollout.phase {
+            Phase::Forward(forward) => {
+                (Some(forward.stage), forward.stage > 0 || forward.reached.is_some())
+            }
+            Phase::Back { .. } | Phase::Done(_) => (None, true),
         };
-        if let Some(tally) = self.context.events.kept_tally(&self.subject, self.run.number) {
-            self.run.tally = tally;
+        match self.context.events.kept_tally(&self.subject, self.run.number) {
+            Some(tally) => self.run.tally = tally,
+            None => self.run.tally.partial = counted,
         }
         if let Some(stage) = stage {
             self.run.tally.enter(stage);
@@ -167,10 +171,14 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         if let Record::Reached { stage } = &entry.record {
             let rollout = self.app.rollout.as_ref();
             let stage = rollout.and_then(|rollout| rollout.plan.stages.get(*stage));
-            self.run.exposed |= stage.is_some_and(|s| s.route.share() != Some(Share::ZERO));
+            // Nobody knows the share of marked requests.
+            self.run.exposed |= stage.is_some_and(|stage| {
+                matches!(stage.route, Route::Match { .. })
+                    || stage.route.share() != Some(Share::ZERO)
+            });
         }
         if let Record::Finished(outcome) = &entry.record {
-            self.run.ended = Some(*outcome);
+            self.run.ended = Some((*outcome, entry.at));
         }
         self.apply(entry.at, &entry.record);
     }

@@ -58,6 +58,17 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
                 "nothing was changed; see `cutover status`, or begin one: `cutover deploy VERSION --pattern ab-testing`",
             ));
         };
+        let concluded = self.app.live().is_some_and(|rollout| match rollout.phase {
+            Phase::Forward(forward) => forward.concluded,
+            Phase::Back { .. } | Phase::Done(_) => false,
+        });
+        if concluded {
+            return Err(refused(
+                RefusedKind::Usage,
+                format!("{}: the experiment is concluded already", self.subject),
+                "nothing was changed; to keep the old version after all: `cutover abort`",
+            ));
+        }
         self.write(Record::Concluded { stage, keep }, actor).await?;
         if let Some(rollout) = self.app.live() {
             let plan = Box::new(rollout.plan.clone());

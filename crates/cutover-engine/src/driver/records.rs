@@ -6,7 +6,7 @@ use cutover_core::event::EventKind;
 use cutover_core::guard;
 use cutover_core::id::ReleaseId;
 use cutover_core::observed::Observed;
-use cutover_core::plan::{Gate, OnFailure};
+use cutover_core::plan::{Gate, OnFailure, Size};
 use cutover_core::record::{Record, Verdict};
 use cutover_core::units::At;
 
@@ -178,6 +178,10 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         };
         let plan = &rollout.plan;
         let Some(stage) = plan.stages.get(forward.stage) else { return };
+        // What leaves anyway is not judged any more.
+        if stage.sizes.candidate == Size::Zero {
+            return;
+        }
         let awaited = stage.gates.iter().any(|g| matches!(g, Gate::Judge { .. }));
         let of = Compared::at(plan, stage);
         let held = rollout.plan.on_failure == OnFailure::Hold && forward.holding.is_some();

@@ -75,7 +75,10 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
                 self.run.reason = Some(detail.clone()).filter(|detail| !detail.is_empty());
                 self.tell(EventKind::TurnedBack { why: *why, detail });
             }
-            Record::Finished(outcome) => self.tell_finished(*outcome, observed).await,
+            Record::Finished(outcome) => {
+                let now = self.context.clock.now();
+                self.tell_finished(*outcome, now, observed).await;
+            }
             Record::EngineStarted { .. }
             | Record::Begun(_)
             | Record::Judged { .. }
@@ -95,9 +98,8 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         }
     }
 
-    pub(super) async fn tell_finished(&mut self, outcome: Outcome, observed: &Observed) {
+    pub(super) async fn tell_finished(&mut self, outcome: Outcome, now: At, observed: &Observed) {
         let Some(rollout) = self.app.rollout.clone() else { return };
-        let now = self.context.clock.now();
         self.read_last(rollout.plan.candidate, now).await;
         if let Some(since) = self.run.held_since.take() {
             self.run.held += now.since(since);

@@ -73,6 +73,34 @@ fn the_old_version_may_win() {
     world.run("history").expect_ok().says("v2");
 }
 
+/// The spec of the new version asks for fewer instances and for people in case of doubt; it is bad.
+#[test]
+fn a_held_experiment_is_concluded_and_the_old_version_keeps_its_size() {
+    let world = World::new();
+    world.spec().n(3).write();
+    world.deploy("v1").expect_ok();
+    world
+        .spec()
+        .n(2)
+        .env("CUTOVER_DEMO_FAIL", "1")
+        .more("on-failure: hold\njudge: { min-requests: 5 }")
+        .more("patterns: { ab-testing: { split: 50% } }")
+        .write();
+    world.deploy("v2 --pattern ab-testing --detach").expect_ok();
+    wait_until("it holds", || {
+        get_tcp(&world.address(), "/").unwrap();
+        status(&world)["rollout"]["waiting"] == true
+    });
+    world.run("experiment conclude --keep a").expect_ok().says("v1 stays live");
+    world.run("experiment conclude --keep b").expect_code(2);
+    wait_until("three are ready again", || {
+        let status = status(&world);
+        let instances = status["instances"].as_array().unwrap();
+        instances.len() == 3 && instances.iter().all(|one| one["state"] == "ready")
+    });
+    assert_eq!(status(&world)["n"], 3);
+}
+
 #[test]
 fn time_ends_it_with_the_old_version() {
     let world = World::new();

@@ -75,6 +75,26 @@ fn what_nobody_confirms_goes_back_by_itself() {
     world.run("confirm").expect_code(2).complains("no rollout waits for a confirmation");
 }
 
+/// A bad release that a person shall be asked about goes back all the same without a word.
+#[test]
+fn a_hold_does_not_outlast_the_confirmation() {
+    let world = World::new();
+    world.spec().write();
+    world.deploy("v1").expect_ok();
+    world
+        .spec()
+        .env("CUTOVER_DEMO_HEALTH_FAILS_AFTER", "1s")
+        .health("{ interval: 100ms, deadline: 3s, settle: 1h }")
+        .more("on-failure: hold")
+        .write();
+    let ran = world.deploy("v2 --confirm 4s").expect_code(6);
+    assert!(ran.stderr.contains("nobody confirmed in time"), "{ran}");
+    assert_eq!(served(&world), "v1");
+    // The same again, with the same condition.
+    let ran = world.run("retry").expect_code(6);
+    assert!(ran.stderr.contains("nobody confirmed in time"), "{ran}");
+}
+
 #[test]
 fn what_is_confirmed_stays() {
     let world = World::new();

@@ -39,7 +39,7 @@ fn a_second_interrupt_leaves_turning_back_to_the_daemon() {
         world.run("status --json").json()["apps"][0]["rollout"].is_null()
     });
     assert_eq!(served(&world), "v1");
-    world.run("history").expect_ok().says("v1 → v2").says("somebody asked for it");
+    world.run("history").expect_ok().says("v1 → v2").says("asked for it");
 }
 
 #[test]
