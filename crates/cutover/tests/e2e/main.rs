@@ -12,3 +12,4 @@ mod init;
 mod rollouts;
 mod texts;
 mod under_load;
+mod validate;
