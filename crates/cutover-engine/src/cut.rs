@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn begun(app: &App, spec: &Spec, pattern: Pattern, candidate: u32, back: bool) -> Record {
-        let before = app.live().map_or(app.rest, |rollout| rollout.plan.before);
+        let before = app.live().map_or(&app.rest, |rollout| &rollout.plan.before).clone();
         let candidate = ReleaseId(candidate);
         let making = Making { spec, n: app.n, before, candidate };
         Record::Begun(Box::new(if back { plan_back(making) } else { plan(pattern, making) }))
@@ -210,7 +210,7 @@ mod tests {
         let entries = journal(&deploys(4));
         let all = cut(&entries, At(u64::MAX)).unwrap();
         assert_eq!((all.records, all.rollouts), (6, 3));
-        assert_eq!(all.base.rest.map(|rest| rest.live), Some(ReleaseId(3)));
+        assert_eq!(all.base.rest.as_ref().map(|rest| rest.live), Some(ReleaseId(3)));
         assert_eq!(all.base.line, [1, 2, 3].map(ReleaseId));
         // Steps are a second apart: the third rollout ended after this time.
         let half = cut(&entries, At(5000)).unwrap();

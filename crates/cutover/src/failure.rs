@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::ops::{Deref, DerefMut};
 
-use cutover_core::spec::Problem;
+use cutover_core::spec::{MOST_PROBLEMS, Problem};
 use cutover_engine::api::{Refused, RefusedKind};
 use serde::Serialize;
 
@@ -103,7 +103,12 @@ impl Failure {
             [one] => format!("{} is not valid", one.file),
             many => {
                 let file = many.first().map_or("the spec", |problem| &problem.file);
-                format!("{file} is not valid: {} problems", many.len())
+                match many.len() {
+                    n if n > MOST_PROBLEMS => {
+                        format!("{file} is not valid: more than {MOST_PROBLEMS} problems")
+                    }
+                    n => format!("{file} is not valid: {n} problems"),
+                }
             }
         };
         let mut failure = Failure::new(exit::SPEC, message);

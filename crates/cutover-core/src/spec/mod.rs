@@ -2,9 +2,17 @@
 
 mod check;
 mod parse;
+mod problem;
+mod reader;
+mod required;
 mod settings;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_problems;
+mod told;
+mod tree;
+mod whereabouts;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,8 +21,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use check::{Problem, problems, schema};
+pub use check::{problems, schema};
 pub use parse::{Source, parse};
+pub use problem::{MOST as MOST_PROBLEMS, Problem};
 pub use settings::{
     AbTesting, BigBang, BlueGreen, Canary, FeatureFlag, PatternSettings, Rolling, Shadow, StickyBy,
 };

@@ -66,10 +66,10 @@ fn everything_that_makes_no_sense_is_told_at_once() {
     let text = "app: shop\ninstances: 0\npattern: canary\nrelease: { command: [] }\n\
                 patterns: { canary: { steps: [50%, 5%] } }\n";
     insta::assert_snapshot!(told(text), @r#"
-    cutover.yaml: `instances` must be from 1 to 1000 (to stop an app use `cutover down`)
-    cutover.yaml: `release` has no command (add `command: ["./serve", "--port", "{port}"]`)
-    cutover.yaml: an app without `listen` has no traffic to share (use `pattern: rolling` or `big-bang`, or say where users reach it: `listen: 127.0.0.1:8080`)
-    cutover.yaml: `canary.steps` must grow, from above 0% to at most 100% (write them like `[5%, 25%, 50%]`)
+    cutover.yaml:2:12: `instances` must be from 1 to 1000 (to stop an app use `cutover down`)
+    cutover.yaml:3:10: an app without `listen` has no traffic to share (use `pattern: rolling` or `big-bang`, or say where users reach it: `listen: 127.0.0.1:8080`)
+    cutover.yaml:4:21: `release` has no command (add `command: ["./serve", "--port", "{port}"]`)
+    cutover.yaml:5:30: `canary.steps` must grow, from above 0% to at most 100% (write them like `[5%, 25%, 50%]`)
     "#);
 }
 

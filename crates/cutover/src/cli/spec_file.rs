@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use cutover_core::id::{Environment, Subject};
-use cutover_core::spec::{self, Source, Spec};
+use cutover_core::spec::{self, Problem, Source, Spec};
 
 use super::common::Common;
 use crate::failure::{Failure, exit};
 
 /// The name of a spec.
 pub(super) const NAME: &str = "cutover.yaml";
+
+/// What the names of settings begin with, as if they were files.
+const SET: &str = "--set";
 
 /// `--set KEY.PATH=VALUE`: an overlay of one value.
 #[derive(Debug, Clone)]
@@ -33,7 +36,7 @@ impl FromStr for Setting {
         let lines: Vec<String> =
             keys.map(|(depth, key)| format!("{}{key}:", "  ".repeat(depth))).collect();
         let text = format!("{} {value}\n", lines.join("\n"));
-        Ok(Setting(Source { name: format!("--set {path}"), text }))
+        Ok(Setting(Source { name: format!("{SET} {path}"), text }))
     }
 }
 
@@ -86,12 +89,20 @@ impl SpecFile {
         };
         let set = set.iter().map(|setting| setting.0.clone());
         let overlays: Vec<Source> = overlay.into_iter().chain(set).collect();
-        let spec = spec::parse(&source, &overlays).map_err(Failure::spec)?;
+        let spec = spec::parse(&source, &overlays).map_err(invalid)?;
         let whole = std::path::absolute(path)?;
         let base = whole.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
         let subject = Subject { app: spec.app.clone(), env };
         Ok(SpecFile { spec, base, subject, name: source.name })
     }
+}
+
+/// What is wrong with a spec. A setting of the command line has no lines that could be named.
+fn invalid(mut problems: Vec<Problem>) -> Failure {
+    for problem in problems.iter_mut().filter(|problem| problem.file.starts_with(SET)) {
+        problem.place = None;
+    }
+    Failure::spec(problems)
 }
 
 /// `cutover.production.yaml` beside `cutover.yaml`, if there is one.

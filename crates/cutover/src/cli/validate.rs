@@ -8,6 +8,8 @@ use crate::failure::Done;
 
 /// Check cutover.yaml without the daemon.
 ///
+/// Everything that is wrong is told in one run, each problem with file, line and column.
+///
 /// Example: cutover validate --env production
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -20,4 +20,5 @@ mod prune;
 mod rollouts;
 mod texts;
 mod under_load;
+mod validate;
 mod watching;

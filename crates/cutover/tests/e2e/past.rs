@@ -96,7 +96,7 @@ fn history_tells_who_why_and_how_long_and_what_is_not_known() {
     wait_until("a new instance starts", || deploy.stderr().contains("v3.0  starting"));
     // What a daemon has counted it finds again; what a proxy has, is gone with it.
     world.kill_daemon();
-    let proxy = world.run("proxy status --json").expect_ok().json()["proxy"]["pid"].as_u64();
+    let proxy = world.run("proxy status --json").expect_ok().json()["pid"].as_u64();
     let proxy = proxy.expect("the proxy runs");
     Command::new("kill").args(["-9", &proxy.to_string()]).status().unwrap();
     deploy.wait().expect_ok();

@@ -52,5 +52,6 @@ mod tests {
             assert_eq!(scalar(text), format!("\"{text}\""));
         }
         assert_eq!(scalar("a\"b\\\n\u{7}\u{2028}"), r#""a\"b\\\n\x07\u2028""#);
+        assert_eq!(scalar("\u{7f}\u{85}\u{feff}"), r#""\x7f\x85\ufeff""#);
     }
 }

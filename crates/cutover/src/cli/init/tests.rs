@@ -46,6 +46,28 @@ fn a_file_can_be_named() {
 }
 
 #[test]
+fn a_service_without_a_command_takes_the_one_of_its_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        cutover_files::write_atomic(&folder.path().join(name), text.as_bytes()).unwrap();
+    };
+    write(
+        "compose.yaml",
+        "services: { web: { build: ., ports: [\"9000:3000\"], environment: { A: 1 } } }\n",
+    );
+    write("package.json", "{ \"scripts\": { \"start\": \"node app.js\" } }");
+    let found = detect::file(&folder.path().join("compose.yaml")).unwrap();
+    assert_eq!(found.command, ["node", "app.js"]);
+    assert_eq!(found.listen.unwrap().to_string(), "127.0.0.1:9000");
+    assert_eq!(found.env["A"], "1");
+    assert!(found.doubts[0].contains("from package.json"), "{:?}", found.doubts);
+    // Left to itself, init takes the source, and names the other file.
+    let detected = detect::folder(folder.path());
+    assert_eq!(detected.found.unwrap().from, "package.json");
+    assert_eq!(detected.others, ["compose.yaml"]);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_passed_over_and_named() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
