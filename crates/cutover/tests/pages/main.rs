@@ -30,5 +30,6 @@ macro_rules! pages {
 }
 
 pages! {
+    big_bang: "patterns/big-bang.md",
     rolling: "patterns/rolling.md",
 }
