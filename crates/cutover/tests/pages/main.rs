@@ -31,5 +31,6 @@ macro_rules! pages {
 
 pages! {
     big_bang: "patterns/big-bang.md",
+    blue_green: "patterns/blue-green.md",
     rolling: "patterns/rolling.md",
 }
