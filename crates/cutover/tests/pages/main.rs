@@ -32,5 +32,6 @@ macro_rules! pages {
 pages! {
     big_bang: "patterns/big-bang.md",
     blue_green: "patterns/blue-green.md",
+    canary: "patterns/canary.md",
     rolling: "patterns/rolling.md",
 }
