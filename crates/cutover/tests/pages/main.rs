@@ -34,4 +34,5 @@ pages! {
     blue_green: "patterns/blue-green.md",
     canary: "patterns/canary.md",
     rolling: "patterns/rolling.md",
+    shadow: "patterns/shadow.md",
 }
