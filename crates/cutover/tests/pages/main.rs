@@ -30,6 +30,7 @@ macro_rules! pages {
 }
 
 pages! {
+    ab_testing: "patterns/ab-testing.md",
     big_bang: "patterns/big-bang.md",
     blue_green: "patterns/blue-green.md",
     canary: "patterns/canary.md",
