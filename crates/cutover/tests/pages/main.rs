@@ -7,9 +7,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail that way")]
 
 mod blocks;
+mod diagrams;
 #[path = "../e2e/harness/left.rs"]
 mod left;
 mod play;
+mod settings;
 mod stable;
 mod tree;
 mod world;

@@ -8,6 +8,22 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// The pages of the guide and all that is below `docs/`, by their names.
+pub(crate) fn pages() -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in ["docs", "docs/decisions", "patterns"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".md") {
+                found.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    found.sort();
+    assert!(found.len() > 15, "{found:?}");
+    found
+}
+
 /// The text of a page.
 pub(crate) fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
