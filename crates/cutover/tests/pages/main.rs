@@ -36,6 +36,7 @@ pages! {
     big_bang: "patterns/big-bang.md",
     blue_green: "patterns/blue-green.md",
     canary: "patterns/canary.md",
+    emergency: "docs/emergency.md",
     feature_toggle: "patterns/feature-toggle.md",
     rolling: "patterns/rolling.md",
     shadow: "patterns/shadow.md",
