@@ -38,6 +38,7 @@ pages! {
     canary: "patterns/canary.md",
     emergency: "docs/emergency.md",
     feature_toggle: "patterns/feature-toggle.md",
+    learning_path: "docs/learning-path.md",
     rolling: "patterns/rolling.md",
     shadow: "patterns/shadow.md",
 }
