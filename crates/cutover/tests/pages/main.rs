@@ -8,6 +8,7 @@
 
 mod blocks;
 mod diagrams;
+mod errors;
 #[path = "../e2e/harness/left.rs"]
 mod left;
 mod play;
@@ -41,4 +42,5 @@ pages! {
     learning_path: "docs/learning-path.md",
     rolling: "patterns/rolling.md",
     shadow: "patterns/shadow.md",
+    troubleshooting: "docs/troubleshooting.md",
 }
