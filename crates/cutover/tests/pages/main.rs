@@ -40,6 +40,7 @@ pages! {
     emergency: "docs/emergency.md",
     feature_toggle: "patterns/feature-toggle.md",
     learning_path: "docs/learning-path.md",
+    monitoring: "docs/monitoring-guide.md",
     rolling: "patterns/rolling.md",
     shadow: "patterns/shadow.md",
     troubleshooting: "docs/troubleshooting.md",
