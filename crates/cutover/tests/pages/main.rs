@@ -11,6 +11,7 @@ mod diagrams;
 mod errors;
 #[path = "../e2e/harness/left.rs"]
 mod left;
+mod links;
 mod play;
 mod settings;
 mod stable;
@@ -29,19 +30,34 @@ macro_rules! pages {
                 }
             }
         )*
+        /// Pages that are played.
+        const PAGES: &[&str] = &[$($name),*];
     };
 }
 
 pages! {
+    emergency: "docs/emergency.md",
+    learning_path: "docs/learning-path.md",
+    monitoring: "docs/monitoring-guide.md",
+    troubleshooting: "docs/troubleshooting.md",
     ab_testing: "patterns/ab-testing.md",
     big_bang: "patterns/big-bang.md",
     blue_green: "patterns/blue-green.md",
     canary: "patterns/canary.md",
-    emergency: "docs/emergency.md",
     feature_toggle: "patterns/feature-toggle.md",
-    learning_path: "docs/learning-path.md",
-    monitoring: "docs/monitoring-guide.md",
     rolling: "patterns/rolling.md",
     shadow: "patterns/shadow.md",
-    troubleshooting: "docs/troubleshooting.md",
+}
+
+/// A page that nobody plays could say anything.
+#[test]
+fn every_page_with_commands_is_played() {
+    let with_commands = |name: &String| {
+        let blocks = blocks::blocks(&tree::read(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        !blocks.is_empty()
+    };
+    let all = tree::pages();
+    let found: Vec<&String> = all.iter().filter(|name| with_commands(name)).collect();
+    let missing: Vec<_> = found.iter().filter(|name| !PAGES.contains(&name.as_str())).collect();
+    assert!(missing.is_empty(), "name them in `pages!`: {missing:?}");
 }
