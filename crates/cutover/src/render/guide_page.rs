@@ -26,6 +26,7 @@ Seven patterns lead from one version of an app to the next. Which one fits depen
 about the app, and on what matters most to you. `cutover guide` asks for them and recommends one. \
 This page shows the same decision as a whole.
 
+<!-- not run: they ask, or are shown in full below -->
 ```sh
 cutover guide                                   # asks, on a terminal
 cutover guide --aim few-users --spare double    # for scripts: what is left open takes its default

@@ -36,6 +36,7 @@ macro_rules! pages {
 }
 
 pages! {
+    decision_guide: "docs/decision-guide.md",
     emergency: "docs/emergency.md",
     learning_path: "docs/learning-path.md",
     monitoring: "docs/monitoring-guide.md",

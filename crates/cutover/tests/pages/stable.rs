@@ -6,15 +6,16 @@ use regex::{Captures, Regex};
 
 /// What differs from run to run, and what stands for it. In order: later ones see what earlier ones
 /// wrote. A count that is zero stays zero, with one exception.
-const RULES: [(&str, &str); 27] = [
+const RULES: [(&str, &str); 28] = [
     (r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "<when>"),
+    (r"\b[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}\b", "<when>"),
     (r"\b[0-9]+(\.[0-9]+)? (ms|s)\b", "<span>"),
     // Those of instances; where users reach an app has four digits in pages.
     (r"127\.0\.0\.1:[0-9]{5}\b", "127.0.0.1:<port>"),
     (r"\bpid([ =])[0-9]+", "pid$1<pid>"),
     (r"#[0-9]+", "#<rollout>"),
     (r"\bcutover [0-9.]+ \([0-9a-f]+[^)]*\)", "cutover <version>"),
-    (r"by \S+ \(uid [0-9]+\)", "by <user>"),
+    (r"\b(by|because) \S+ \(uid [0-9]+\)", "$1 <user>"),
     (r"\(try [0-9]+\)", "(try <n>)"),
     (r"\b(0\.0[1-9]|0\.[1-9][0-9]|[1-9][0-9]*\.[0-9]{2})%", "<n>%"),
     (r"\b(errors|lost|cut) [1-9][0-9]*([^0-9.%]|$)", "$1 <n>$2"),
