@@ -148,15 +148,14 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
 
     fn take_up_tally(&mut self) {
         let Some(rollout) = &self.app.rollout else { return };
-        let (stage, counted) = match rollout.phase {
-            Phase::Forward(forward) => {
-                (Some(forward.stage), forward.stage > 0 || forward.reached.is_some())
-            }
-            Phase::Back { .. } | Phase::Done(_) => (None, true),
+        let stage = match rollout.phase {
+            Phase::Forward(forward) => Some(forward.stage),
+            Phase::Back { .. } | Phase::Done(_) => None,
         };
         match self.context.events.kept_tally(&self.subject, self.run.number) {
             Some(tally) => self.run.tally = tally,
-            None => self.run.tally.partial = counted,
+            // What was counted before this start is not known.
+            None => self.run.tally.partial = true,
         }
         if let Some(stage) = stage {
             self.run.tally.enter(stage);
