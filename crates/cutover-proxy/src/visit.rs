@@ -31,6 +31,8 @@ use crate::wire::{Wire, WireIo};
 
 /// How long a user may take to send the head of a request.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
+/// How long a user who has not said anything yet may take to when the proxy stops.
+const FIRST_WORD: Duration = Duration::from_millis(500);
 /// How often a held user is looked at.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -48,6 +50,7 @@ pub(crate) async fn serve(plane: Arc<Plane>, door: Door, stream: TcpStream, from
     let stop = plane.stop.clone();
     let wire = Wire::new(stream);
     let io = TokioIo::new(WireIo(Arc::clone(&wire)));
+    let accepted = Arc::clone(&wire);
     let visitor = Arc::new(Visitor { plane, door, wire, from: from.ip() });
     let service = service_fn(move |request| {
         let visitor = Arc::clone(&visitor);
@@ -64,6 +67,14 @@ pub(crate) async fn serve(plane: Arc<Plane>, door: Door, stream: TcpStream, from
     tokio::select! {
         _ = connection.as_mut() => {}
         () = stop.cancelled() => {
+            // Accepted a moment ago: its first request is on its way, and idle connections close.
+            let begin = Instant::now();
+            while accepted.read() == 0 && begin.elapsed() < FIRST_WORD {
+                tokio::select! {
+                    _ = connection.as_mut() => return,
+                    () = sleep(Duration::from_millis(5)) => {}
+                }
+            }
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;
         }
