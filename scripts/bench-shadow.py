@@ -106,6 +106,8 @@ class World:
             "health": {"healthy-after": 1, "interval": "60s", "settle": "1s"},
             "drain": {"requests": "2s", "upgraded": "2s", "stop": "2s"},
             "patterns": {"shadow": {"mirror": "100%", "for": "1h"}},
+            # What is measured is what a bad shadow costs: it must not be turned back.
+            "judge": {"min-requests": 1000000000},
         }
         # JSON is YAML.
         with open(os.path.join(self.folder, "cutover.yaml"), "w", encoding="utf-8") as file:
