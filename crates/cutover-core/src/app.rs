@@ -102,6 +102,13 @@ pub struct Rollout {
 }
 
 impl Rollout {
+    /// Until when a person has to confirm; `None` where nobody has to, or somebody has.
+    #[must_use]
+    pub fn confirm_until(&self) -> Option<At> {
+        let Phase::Forward(forward) = self.phase else { return None };
+        let limit = self.plan.stages.get(forward.stage)?.confirm_limit()?;
+        forward.reached.filter(|_| !self.confirmed).map(|reached| reached + limit)
+    }
     /// Is it not over yet?
     #[must_use]
     pub fn is_live(&self) -> bool {

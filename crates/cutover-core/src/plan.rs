@@ -183,6 +183,19 @@ impl Stage {
         let sizes = Sizes { stable, candidate };
         Stage { sizes, route, aside: Aside::Nothing, flag: None, gates, budget: None }
     }
+    /// The time within which a person has to confirm, once the stage is reached.
+    #[must_use]
+    pub fn confirm_limit(&self) -> Option<Duration> {
+        self.gates.iter().find_map(|gate| match gate {
+            Gate::Confirm(limit) => Some(*limit),
+            Gate::Ready
+            | Gate::Hold(_)
+            | Gate::Judge { .. }
+            | Gate::Approval
+            | Gate::Conclude(_)
+            | Gate::Hooks => None,
+        })
+    }
 }
 
 /// What the app is when nothing is going on.
@@ -346,11 +359,7 @@ impl Plan {
     /// The time within which a person has to confirm.
     #[must_use]
     pub fn confirms_within(&self) -> Option<Duration> {
-        let gates = &self.stages.last()?.gates;
-        gates.iter().find_map(|gate| match gate {
-            Gate::Confirm(limit) => Some(*limit),
-            _ => None,
-        })
+        self.stages.last()?.confirm_limit()
     }
     /// Is the candidate live when the plan ends well? (An experiment or a shadow alone ends with
     /// the old one.)

@@ -75,7 +75,7 @@ fn decide(app: &App, seen: &Observed, now: At) -> Option<Record> {
                 return Some(Record::TurnedBack(Why::Aborted));
             }
             // Before anything else: whoever asked for it may no longer reach this machine.
-            if unconfirmed(rollout, &forward, now) {
+            if rollout.confirm_until().is_some_and(|until| now >= until) {
                 return Some(Record::TurnedBack(Why::Unconfirmed));
             }
             match trouble(rollout, &forward, seen, now) {
@@ -86,22 +86,6 @@ fn decide(app: &App, seen: &Observed, now: At) -> Option<Record> {
             }
         }
     }
-}
-
-/// Is the time over in which somebody had to confirm?
-fn unconfirmed(rollout: &Rollout, forward: &Forward, now: At) -> bool {
-    let gates = rollout.plan.stages.get(forward.stage).map(|stage| stage.gates.as_slice());
-    let limit = gates.unwrap_or_default().iter().find_map(|gate| match gate {
-        Gate::Confirm(limit) => Some(*limit),
-        Gate::Ready
-        | Gate::Hold(_)
-        | Gate::Judge { .. }
-        | Gate::Approval
-        | Gate::Conclude(_)
-        | Gate::Hooks => None,
-    });
-    let end = forward.reached.zip(limit).map(|(reached, limit)| reached + limit);
-    !rollout.confirmed && end.is_some_and(|end| now >= end)
 }
 
 /// Did a person who was asked about trouble in this stage say go? An approval before the trouble,

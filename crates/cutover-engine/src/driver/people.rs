@@ -1,8 +1,7 @@
 //! What people decide beside the plan: confirm, conclude, freeze.
 
-use cutover_core::app::Phase;
+use cutover_core::app::{Phase, Rollout};
 use cutover_core::event::EventKind;
-use cutover_core::plan::Gate;
 use cutover_core::record::{Freeze, Keep, Record};
 use cutover_core::units::Span;
 
@@ -22,11 +21,9 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
 
     /// The new release is good: the rollout no longer turns back for want of this word.
     pub(super) async fn confirm(&mut self, actor: &str) -> Result<(), Refused> {
-        if self.confirm_until().is_none() {
-            let asks = self.app.live().is_some_and(|rollout| {
-                let gates = rollout.plan.stages.iter().flat_map(|stage| &stage.gates);
-                gates.into_iter().any(|gate| matches!(gate, Gate::Confirm(_)))
-            });
+        let rollout = self.app.live();
+        if rollout.and_then(Rollout::confirm_until).is_none() {
+            let asks = rollout.is_some_and(|rollout| rollout.plan.confirms_within().is_some());
             let (text, help) = if asks {
                 (
                     "there is nothing to confirm yet",

@@ -79,7 +79,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             waiting,
             paused: rollout.paused.is_some(),
             verdict: self.run.verdict.clone(),
-            confirm_until: self.confirm_until().map(|(_, until)| until),
+            confirm_until: rollout.confirm_until(),
             comparison: self.comparison().map(|(_, comparison)| comparison),
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use cutover_core::app::Phase;
+use cutover_core::app::{Phase, Rollout};
 use cutover_core::event::EventKind;
 use cutover_core::id::InstanceId;
 use cutover_core::observed::{Observed, State};
@@ -139,24 +139,13 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             self.run.waiting_told = Some(forward.stage);
             self.tell(EventKind::Waiting { stage: forward.stage, approval: true });
         }
-        if let Some((stage, until)) = self.confirm_until()
+        let stage = forward.stage;
+        if let Some(until) = self.app.live().and_then(Rollout::confirm_until)
             && self.run.waiting_told != Some(stage)
         {
             self.run.waiting_told = Some(stage);
             self.tell(EventKind::Unconfirmed { stage, until });
         }
-    }
-
-    /// The stage at which a person has to confirm, and until when.
-    pub(super) fn confirm_until(&self) -> Option<(usize, At)> {
-        let rollout = self.app.live().filter(|rollout| !rollout.confirmed)?;
-        let Phase::Forward(forward) = rollout.phase else { return None };
-        let gates = &rollout.plan.stages.get(forward.stage)?.gates;
-        let limit = gates.iter().find_map(|gate| match gate {
-            Gate::Confirm(limit) => Some(*limit),
-            _ => None,
-        });
-        Some((forward.stage, forward.reached? + limit?))
     }
 
     /// What was seen when the rollout turned back: of the candidate's instances the last probe or
