@@ -1,0 +1,9 @@
+//! Verdict statistics: is the new release worse than the old one? Answers stay valid however often
+//! one looks, because all evidence is an e-process: a bet against "the new one is no worse" whose
+//! stake grows beyond 1/α with a probability of at most α, at whatever time one stops.
+//!
+//! Pure: no clock, no I/O, no randomness. Callers feed counts per second and ask for a look.
+
+pub mod conversions;
+pub mod kayenta;
+pub mod srm;
