@@ -12,8 +12,9 @@ use crate::baseline::{Baseline, QUANTILES};
 use crate::bets::log_mean;
 use crate::counts::{Counts, Tick, float};
 use crate::noise::ShareNoise;
-use crate::rate::{Block, Seen};
-use crate::stakes::{Restarts, SCALES, Stakes};
+use crate::guard::Block;
+use crate::rate::Seen;
+use crate::stakes::{Parts, Restarts, SCALES, Stakes};
 use crate::sums::{Evidence, Sums};
 
 /// Stakes against harm beyond the tolerance, and against any harm; for each quantile.
@@ -107,40 +108,38 @@ impl Quantile {
         let candidate = slower(tick.candidate.latency, threshold);
         let beyond = slower(tick.candidate.latency, threshold * tolerance);
         let share = tick.share;
+        let answers = float(candidate.requests + stable.requests);
+        let parts = self.parts(share, answers);
         let odds = match &self.odds {
             Some(odds) if odds.of.to_bits() == share.to_bits() => odds,
             Some(_) | None => self.odds.insert(Odds::new(share, self.share)),
         };
-        self.beyond.win(&win(&odds.beyond, beyond, stable));
-        self.worse.win(&win(&odds.worse, candidate, stable));
-        self.sums.add(share, beyond, stable);
+        self.beyond.win(&win(&odds.beyond, beyond, stable), parts);
+        self.worse.win(&win(&odds.worse, candidate, stable), parts);
+        self.sums.add(share, beyond, stable, parts);
         for block in &mut self.blocks {
-            block.candidate.add(candidate);
-            block.stable.add(stable);
+            block.take(candidate, stable, answers);
         }
     }
 
-    fn effects(&self) -> [f64; SCALES.len()] {
-        let mut effects = [1.0; SCALES.len()];
-        for ((effect, block), noise) in effects.iter_mut().zip(&self.blocks).zip(&self.noise) {
-            *effect = noise.effect(block.candidate.requests, block.stable.requests);
+    /// The parts that count of what so many answers to both sides win.
+    fn parts(&self, share: f64, answers: f64) -> Parts {
+        let mut parts = [1.0; SCALES.len()];
+        for ((part, block), noise) in parts.iter_mut().zip(&self.blocks).zip(&self.noise) {
+            *part = block.guard.part(answers, noise.correlation(share));
         }
-        effects
+        parts
     }
 
     fn close(&mut self, scale: usize, follow: bool) {
-        let effect = self.effects().get(scale).copied().unwrap_or(1.0);
         let (Some(block), Some(noise)) = (self.blocks.get_mut(scale), self.noise.get_mut(scale))
         else {
             return;
         };
-        let block = std::mem::take(block);
         if follow {
             noise.follow(block.candidate, block.stable);
         }
-        self.beyond.close(scale, effect);
-        self.worse.close(scale, effect);
-        self.sums.close(scale, effect);
+        block.close();
     }
 }
 
@@ -230,26 +229,26 @@ impl Latency {
     /// The evidence (a logarithm) of harm beyond the tolerance.
     #[must_use]
     pub fn log_beyond(&self) -> f64 {
-        self.mean(|quantile| quantile.beyond.log_e(quantile.effects()))
+        self.mean(|quantile| quantile.beyond.log_e())
     }
 
     /// Is the evidence of harm beyond the tolerance at least this (a logarithm)?
     #[must_use]
     pub fn is_beyond(&self, threshold: f64) -> bool {
-        self.any(|quantile| quantile.beyond.reaches(threshold, quantile.effects()))
+        self.any(|quantile| quantile.beyond.reaches(threshold))
             && self.log_beyond() >= threshold
     }
 
     /// The evidence (a logarithm) of any harm.
     #[must_use]
     pub fn log_worse(&self) -> f64 {
-        self.mean(|quantile| quantile.worse.log_e(quantile.effects()))
+        self.mean(|quantile| quantile.worse.log_e())
     }
 
     /// Is the evidence of any harm at least this (a logarithm)?
     #[must_use]
     pub fn is_worse(&self, threshold: f64) -> bool {
-        self.any(|quantile| quantile.worse.reaches(threshold, quantile.effects()))
+        self.any(|quantile| quantile.worse.reaches(threshold))
             && self.log_worse() >= threshold
     }
 
@@ -263,7 +262,7 @@ impl Latency {
     pub(crate) fn not_worse(&self) -> Evidence {
         let must = MUST.iter().filter_map(|(share, margin)| {
             let quantile = self.at(*share)?;
-            Some(quantile.sums.not_worse_by(*margin, quantile.effects()))
+            Some(quantile.sums.not_worse_by(*margin))
         });
         must.reduce(|a, b| if a.log_e <= b.log_e { a } else { b }).unwrap_or_default()
     }
@@ -273,13 +272,13 @@ impl Latency {
     #[must_use]
     pub fn seen(&self, alpha: f64) -> Option<(f64, u64, Seen)> {
         let thresholds = self.baseline.thresholds()?;
-        let evidence = |quantile: &Quantile| quantile.beyond.log_e(quantile.effects());
+        let evidence = |quantile: &Quantile| quantile.beyond.log_e();
         let both = self.quantiles.iter().zip(thresholds);
         let (quantile, threshold) =
             both.max_by(|one, other| evidence(one.0).total_cmp(&evidence(other.0)))?;
         let (candidate, stable) = quantile.sums.counts();
         let needed = self.restarts.first() + alpha.ln();
-        let at_least = quantile.sums.at_least(-needed, quantile.effects());
+        let at_least = quantile.sums.at_least(-needed);
         let seen = Seen { candidate, stable, effect: quantile.sums.effect(), at_least };
         #[expect(
             clippy::cast_possible_truncation,

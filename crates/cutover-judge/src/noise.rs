@@ -22,13 +22,15 @@ const MOST_SURPRISE: f64 = 25.0;
 pub(crate) struct RateNoise {
     surplus: f64,
     weight: f64,
+    /// The variance of `surplus`, if there were nothing but chance.
+    chance: f64,
 }
 
 impl RateNoise {
     /// Before anything is seen: rates of both sides differ by about 10 % from block to block, worth
     /// a few blocks with many bad answers.
     pub(crate) fn new() -> RateNoise {
-        RateNoise { surplus: 0.01 * 4.0, weight: 4.0 }
+        RateNoise { surplus: 0.01 * 4.0, weight: 4.0, chance: 0.0 }
     }
     /// Two sides that are known to be alike did this in one block.
     pub(crate) fn learn(&mut self, one: Counts, other: Counts) {
@@ -48,13 +50,17 @@ impl RateNoise {
         let trust = 1.0 / (1.0 + 0.02 * pairs);
         self.surplus += trust * (chi - 1.0);
         self.weight += trust * pairs;
+        // The variance of χ² with one degree of freedom, and the kurtosis of a binomial number.
+        self.chance += trust * trust * (2.0 + (1.0 - 6.0 * spread).max(0.0) / (bad * spread));
     }
-    fn variance(self) -> f64 {
-        (self.surplus / self.weight).max(0.0)
+    /// The variance of the ratio, less one standard error: what chance alone may have made is no
+    /// reason to be slow, and where there is too little to tell, noise does little harm.
+    pub(crate) fn variance(self) -> f64 {
+        ((self.surplus - self.chance.sqrt()) / self.weight).max(0.0)
     }
-    /// The design effect of a block with so many bad answers, for a candidate with this share.
-    pub(crate) fn effect(self, bad: f64, share: f64) -> f64 {
-        1.0 + (bad - 1.0).max(0.0) * share * (1.0 - share) * self.variance()
+    /// The correlation of labels, for a candidate with this share.
+    pub(crate) fn correlation(self, share: f64) -> f64 {
+        share * (1.0 - share) * self.variance()
     }
 }
 
@@ -93,13 +99,9 @@ impl ShareNoise {
         self.surplus += trust * (chi.min(MOST_SURPRISE) - 1.0);
         self.weight += trust * size;
     }
-    /// The design effect of a block of these sizes.
-    pub(crate) fn effect(self, candidate: u64, stable: u64) -> f64 {
-        if candidate == 0 || stable == 0 {
-            return 1.0;
-        }
-        let size = 1.0 / (1.0 / float(candidate) + 1.0 / float(stable));
-        1.0 + (self.surplus / self.weight).max(0.0) * size
+    /// The correlation of answers to both sides, for a candidate with this share.
+    pub(crate) fn correlation(self, share: f64) -> f64 {
+        (self.surplus / self.weight).max(0.0) * share * (1.0 - share)
     }
 }
 
@@ -152,6 +154,7 @@ mod tests {
             let candidate = Counts::new(400, binomial(&mut rng, 400, 0.3));
             noise.follow(candidate, Counts::new(3600, binomial(&mut rng, 3600, 0.1)));
         }
-        assert!(noise.effect(400, 3600) < 1.2, "{}", noise.effect(400, 3600));
+        let effect = 1.0 + 4000.0 * noise.correlation(0.1);
+        assert!(effect < 1.2, "{effect}");
     }
 }
