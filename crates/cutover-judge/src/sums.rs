@@ -16,6 +16,8 @@ const GRID: usize = 8;
 /// The largest of them, as a part of what may be staked, and how much smaller each next one is.
 const MOST: f64 = 0.95;
 const NEXT: f64 = 0.6;
+/// How much less capital is on each next one: large stakes are best where few answers are bad.
+const LESS: f64 = 0.7;
 
 /// Requests of both sides, by share.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -116,7 +118,7 @@ impl Sums {
     /// `None` where there is none.
     pub(crate) fn at_least(&self, threshold: f64) -> Option<f64> {
         let holds = |by: f64| self.log_e(Against::AtMost, by) >= threshold;
-        if !holds(0.0) {
+        if self.most() < threshold || !holds(0.0) {
             return None;
         }
         let (mut low, mut high) = (0.0, 0.99);
@@ -138,13 +140,33 @@ impl Sums {
         high
     }
 
+    /// No stake on "the candidate is worse" is worth more (a logarithm): Σ n·KL, by step.
+    fn most(&self) -> f64 {
+        let mut most = [0.0; SCALES.len()];
+        for step in &self.steps {
+            for (most, sum) in most.iter_mut().zip(&step.scales) {
+                let all = sum.candidate_bad + sum.stable_bad;
+                let part = |bad: f64, share: f64| {
+                    if bad > 0.0 { bad * (bad / (all * share)).ln() } else { 0.0 }
+                };
+                if sum.candidate_bad > all * step.share {
+                    *most += part(sum.candidate_bad, step.share)
+                        + part(sum.stable_bad, 1.0 - step.share);
+                }
+            }
+        }
+        most.into_iter().fold(f64::INFINITY, f64::min)
+    }
+
     fn log_e(&self, against: Against, by: f64) -> f64 {
         self.evidence(against, by).log_e
     }
 
     /// The mean over the stakes; the smaller of both scales.
     fn evidence(&self, against: Against, by: f64) -> Evidence {
-        let mut worth = [[0.0; GRID]; SCALES.len()];
+        // Σ LESS^k is (1 − LESS^K)/(1 − LESS); the mean below takes the rest of the normalisation.
+        let most = float(GRID as u64) * (1.0 - LESS) / (1.0 - LESS.powi(GRID as i32));
+        let mut worth = [powers(most.ln(), LESS.ln()); SCALES.len()];
         for step in &self.steps {
             step.win(against, by, &mut worth);
         }
@@ -173,6 +195,15 @@ impl Evidence {
         let missing = wanted - self.log_e;
         (missing <= 0.0 || self.best > 0.1).then(|| (missing * seconds / self.best).max(0.0))
     }
+}
+
+/// GRID numbers, each so much more than the one before.
+fn powers(first: f64, more: f64) -> [f64; GRID] {
+    let mut next = first - more;
+    [(); GRID].map(|()| {
+        next += more;
+        next
+    })
 }
 
 impl Step {

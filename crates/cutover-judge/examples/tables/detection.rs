@@ -55,6 +55,9 @@ pub(crate) fn table(plan: &Plan, targets: &mut Targets) {
         &columns,
     );
     for (number, (name, world)) in worlds().into_iter().enumerate() {
+        if !plan.wants(&name) {
+            continue;
+        }
         let cell = errors::cell(world, 200 + number as u64, runs, plan.threads);
         let mut cells = vec![name.clone()];
         cells.extend(METHODS.map(|method| text(cell.of(method))));

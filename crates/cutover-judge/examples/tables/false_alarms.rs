@@ -29,8 +29,11 @@ pub(crate) fn clean(plan: &Plan, targets: &mut Targets) {
     let worlds = [(1.0, 0.005), (10.0, 0.005), (100.0, 0.005), (1000.0, 0.005), (100.0, 0.012)];
     for (number, (rate, base)) in worlds.into_iter().enumerate() {
         let world = World { base, ..World::clean(rate, Harm::None) };
-        let cell = errors::cell(world, number as u64, runs, plan.threads);
         let name = format!("{rate} rps, {} % errors", base * 100.0);
+        if !plan.wants(&name) {
+            continue;
+        }
+        let cell = errors::cell(world, number as u64, runs, plan.threads);
         row(&name, &cell);
         targets.share(&format!("false rollback, {name}"), cell.of(Method::Robust).share(), 0.01);
         targets.share(&format!("false hold, {name}"), cell.of(Method::Hold).share(), 0.05);
@@ -47,7 +50,8 @@ pub(crate) fn noise(plan: &Plan, targets: &mut Targets) {
         ("own noise CV 0.3 / 60 s", Noise { longer: 0.3, ..none }, false),
         ("own lasting ±10 %", Noise { lasting: 0.1, ..none }, false),
         ("own lasting ±20 %", Noise { lasting: 0.2, ..none }, false),
-        ("everything", Noise::ALL, true),
+        ("everything, CV 0.5 / 10 s", Noise { longer: 0.0, ..Noise::ALL }, true),
+        ("everything, CV 0.3 / 60 s too", Noise::ALL, true),
     ];
     let kinds = [
         (Parties::Sides, "two sides, each with its own noise"),
@@ -65,9 +69,12 @@ pub(crate) fn noise(plan: &Plan, targets: &mut Targets) {
                 if (rate < 1000.0 && !both) || (parties == Parties::Instances && !own) {
                     continue;
                 }
+                let name = format!("{name}, {rate} rps");
+                if !plan.wants(&name) {
+                    continue;
+                }
                 let world = World { rate, base: 0.005, harm: Harm::None, noise, parties };
                 let cell = errors::cell(world, number, runs, plan.threads);
-                let name = format!("{name}, {rate} rps");
                 row(&name, &cell);
                 let what = format!("false rollback, {name} ({kind})");
                 targets.share(&what, cell.of(Method::Robust).share(), 0.015);

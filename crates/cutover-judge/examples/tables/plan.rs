@@ -33,18 +33,21 @@ pub(crate) struct Plan {
     /// A tenth of it.
     small: bool,
     only: Option<Part>,
+    /// Rows with this in their name.
+    rows: String,
     pub(crate) threads: usize,
 }
 
 impl Plan {
     pub(crate) fn read(args: impl Iterator<Item = String>) -> Result<Plan, String> {
-        let mut plan = Plan { small: false, only: None, threads: 2 };
+        let mut plan = Plan { small: false, only: None, rows: String::new(), threads: 2 };
         let mut args = args;
         while let Some(arg) = args.next() {
             let value = args_value(&arg, &mut args);
             match (arg.as_str(), value) {
                 ("--small", _) => plan.small = true,
                 ("--only", Some(value)) => plan.only = Some(part(&value)?),
+                ("--rows", Some(value)) => plan.rows = value,
                 ("--threads", Some(value)) => plan.threads = value.parse().unwrap_or(2).max(1),
                 _ => return Err(usage(&arg)),
             }
@@ -56,14 +59,19 @@ impl Plan {
         PARTS.into_iter().filter(|part| self.only.is_none_or(|only| only == *part))
     }
 
+    /// Is a row wanted?
+    pub(crate) fn wants(&self, row: &str) -> bool {
+        row.contains(&self.rows)
+    }
+
     /// So many of these are simulated.
     pub(crate) fn runs(&self, full: usize) -> usize {
-        if self.small { full.div_ceil(40) } else { full }
+        if self.small { full.div_ceil(10) } else { full }
     }
 }
 
 fn args_value(arg: &str, args: &mut impl Iterator<Item = String>) -> Option<String> {
-    matches!(arg, "--only" | "--threads").then(|| args.next()).flatten()
+    matches!(arg, "--only" | "--rows" | "--threads").then(|| args.next()).flatten()
 }
 
 fn part(name: &str) -> Result<Part, String> {
@@ -72,5 +80,5 @@ fn part(name: &str) -> Result<Part, String> {
 
 fn usage(what: &str) -> String {
     let names = PARTS.map(Part::name).join(", ");
-    format!("unknown: {what}; usage: tables [--small] [--threads N] [--only PART] with {names}")
+    format!("unknown: {what}; usage: tables [--small] [--threads N] [--rows TEXT] [--only PART] with {names}")
 }
