@@ -12,7 +12,7 @@ use crate::baseline::{Baseline, QUANTILES};
 use crate::bets::log_mean;
 use crate::counts::{Counts, Tick, float};
 use crate::noise::ShareNoise;
-use crate::guard::Block;
+use crate::guard::Guard;
 use crate::rate::Seen;
 use crate::stakes::{Parts, Restarts, SCALES, Stakes};
 use crate::sums::{Evidence, Sums};
@@ -29,6 +29,7 @@ pub struct Latency {
     baseline: Baseline,
     quantiles: [Quantile; QUANTILES.len()],
     seconds: [u32; SCALES.len()],
+    guards: [Guard; SCALES.len()],
     /// Seconds that were compared.
     compared: u64,
     restarts: Restarts,
@@ -40,7 +41,8 @@ struct Quantile {
     share: f64,
     beyond: Stakes<BEYOND>,
     worse: Stakes<WORSE>,
-    blocks: [Block; SCALES.len()],
+    /// Answers of the candidate and of stable in blocks that are not over.
+    blocks: [(Counts, Counts); SCALES.len()],
     noise: [ShareNoise; SCALES.len()],
     /// With the tolerance: slow answers of the candidate and of stable.
     sums: Sums,
@@ -49,11 +51,11 @@ struct Quantile {
 }
 
 /// What each stake wins (a logarithm) by one answer: the candidate's slow, fast; stable's likewise.
+/// Stakes against any harm are every other one of those against harm beyond the tolerance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Odds {
     of: f64,
-    beyond: [[f64; 4]; BEYOND],
-    worse: [[f64; 4]; WORSE],
+    stakes: [[f32; 4]; BEYOND],
 }
 
 impl Odds {
@@ -63,14 +65,35 @@ impl Odds {
         let stake = |part: f64| {
             let stake = part * most;
             [
-                (stake * quantile / of).ln_1p(),
-                (-stake * slow / of).ln_1p(),
-                (-stake * quantile / (1.0 - of)).ln_1p(),
-                (stake * slow / (1.0 - of)).ln_1p(),
+                rounded((stake * quantile / of).ln_1p()),
+                rounded((-stake * slow / of).ln_1p()),
+                rounded((-stake * quantile / (1.0 - of)).ln_1p()),
+                rounded((stake * slow / (1.0 - of)).ln_1p()),
             ]
         };
-        Odds { of, beyond: powers(0.008, 1.96).map(stake), worse: powers(0.01, 3.8).map(stake) }
+        Odds { of, stakes: powers(0.008, 1.96).map(stake) }
     }
+
+    /// What is won by these answers, by `K` of the stakes, the last one and each `every`th before it.
+    fn win<const K: usize>(&self, every: usize, candidate: Counts, stable: Counts) -> [f64; K] {
+        let slow = float(candidate.bad);
+        let fast = float(candidate.requests) - slow;
+        let stable_slow = float(stable.bad);
+        let stable_fast = float(stable.requests) - stable_slow;
+        let mut won = [0.0; K];
+        let stakes = self.stakes.iter().skip(every - 1).step_by(every);
+        for (won, odds) in won.iter_mut().zip(stakes) {
+            let [a, b, c, d] = odds.map(f64::from);
+            *won = slow * a + fast * b + stable_slow * c + stable_fast * d;
+        }
+        won
+    }
+}
+
+/// Down to a float of half the size: never more than was won.
+#[expect(clippy::cast_possible_truncation, reason = "seven digits are enough for odds")]
+fn rounded(odds: f64) -> f32 {
+    (odds as f32).next_down()
 }
 
 /// K values that grow by a factor.
@@ -80,14 +103,6 @@ fn powers<const K: usize>(first: f64, factor: f64) -> [f64; K] {
         next *= factor;
         next
     })
-}
-
-fn win<const K: usize>(odds: &[[f64; 4]; K], candidate: Counts, stable: Counts) -> [f64; K] {
-    let slow = float(candidate.bad);
-    let fast = float(candidate.requests) - slow;
-    let stable_slow = float(stable.bad);
-    let stable_fast = float(stable.requests) - stable_slow;
-    odds.map(|[a, b, c, d]| slow * a + fast * b + stable_slow * c + stable_fast * d)
 }
 
 impl Quantile {
@@ -103,32 +118,33 @@ impl Quantile {
         }
     }
 
-    fn observe(&mut self, tick: &Tick<'_>, threshold: f64, tolerance: f64) {
+    fn observe(
+        &mut self,
+        tick: &Tick<'_>,
+        threshold: f64,
+        tolerance: f64,
+        guards: &[Guard; SCALES.len()],
+    ) {
         let stable = slower(tick.stable.latency, threshold);
         let candidate = slower(tick.candidate.latency, threshold);
         let beyond = slower(tick.candidate.latency, threshold * tolerance);
         let share = tick.share;
         let answers = float(candidate.requests + stable.requests);
-        let parts = self.parts(share, answers);
+        let mut parts: Parts = [1.0; SCALES.len()];
+        for ((part, guard), noise) in parts.iter_mut().zip(guards).zip(&self.noise) {
+            *part = guard.part(answers, noise.correlation(share));
+        }
         let odds = match &self.odds {
             Some(odds) if odds.of.to_bits() == share.to_bits() => odds,
             Some(_) | None => self.odds.insert(Odds::new(share, self.share)),
         };
-        self.beyond.win(&win(&odds.beyond, beyond, stable), parts);
-        self.worse.win(&win(&odds.worse, candidate, stable), parts);
+        self.beyond.win(&odds.win(1, beyond, stable), parts);
+        self.worse.win(&odds.win(BEYOND / WORSE, candidate, stable), parts);
         self.sums.add(share, beyond, stable, parts);
-        for block in &mut self.blocks {
-            block.take(candidate, stable, answers);
+        for (ours, theirs) in &mut self.blocks {
+            ours.add(candidate);
+            theirs.add(stable);
         }
-    }
-
-    /// The parts that count of what so many answers to both sides win.
-    fn parts(&self, share: f64, answers: f64) -> Parts {
-        let mut parts = [1.0; SCALES.len()];
-        for ((part, block), noise) in parts.iter_mut().zip(&self.blocks).zip(&self.noise) {
-            *part = block.guard.part(answers, noise.correlation(share));
-        }
-        parts
     }
 
     fn close(&mut self, scale: usize, follow: bool) {
@@ -136,10 +152,10 @@ impl Quantile {
         else {
             return;
         };
+        let (candidate, stable) = std::mem::take(block);
         if follow {
-            noise.follow(block.candidate, block.stable);
+            noise.follow(candidate, stable);
         }
-        block.close();
     }
 }
 
@@ -169,6 +185,7 @@ impl Latency {
             baseline: Baseline::new(),
             quantiles: QUANTILES.map(|share| Quantile::new(share, restarts.first())),
             seconds: [0; SCALES.len()],
+            guards: Default::default(),
             compared: 0,
             restarts,
             taught: false,
@@ -198,7 +215,12 @@ impl Latency {
             && !tick.cold
         {
             for (quantile, threshold) in self.quantiles.iter_mut().zip(thresholds) {
-                quantile.observe(tick, threshold, self.tolerance);
+                quantile.observe(tick, threshold, self.tolerance, &self.guards);
+            }
+            let answers = |latency: &[(u64, u64)]| latency.iter().map(|(_, n)| n).sum::<u64>();
+            let all = answers(tick.candidate.latency) + answers(tick.stable.latency);
+            for guard in &mut self.guards {
+                guard.take(float(all));
             }
             self.pass(tick.seconds);
         }
@@ -213,6 +235,9 @@ impl Latency {
             *open += seconds;
             if *open >= *length || mark {
                 *open = 0;
+                if let Some(guard) = self.guards.get_mut(scale) {
+                    guard.close();
+                }
                 for quantile in &mut self.quantiles {
                     quantile.close(scale, !self.taught);
                 }
@@ -287,6 +312,13 @@ impl Latency {
         )]
         let threshold = (threshold * self.tolerance) as u64;
         Some((quantile.share, threshold, seen))
+    }
+
+    /// Bytes in memory, those on the heap included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let sums = self.quantiles.iter().map(|quantile| quantile.sums.heap());
+        size_of::<Latency>() + self.baseline.heap() + sums.sum::<usize>()
     }
 
     /// Seconds that were compared.

@@ -90,7 +90,7 @@ impl RateNoise {
 pub(crate) struct ShareNoise {
     surplus: f64,
     weight: f64,
-    before: Option<(f64, f64, f64)>,
+    before: Option<[f32; 3]>,
 }
 
 impl ShareNoise {
@@ -108,11 +108,14 @@ impl ShareNoise {
     /// the one before, which a constant difference does not show in.
     pub(crate) fn follow(&mut self, candidate: Counts, stable: Counts) {
         let now = difference(candidate, stable);
-        if let (Some((gap, variance, size)), Some((past, its, its_size))) = (now, self.before) {
+        if let (Some((gap, variance, size)), Some(before)) = (now, self.before) {
+            let [past, its, its_size] = before.map(f64::from);
             let change = gap - past;
             self.take(change * change / (variance + its), 2.0 / (1.0 / size + 1.0 / its_size));
         }
-        self.before = now.or(self.before);
+        #[expect(clippy::cast_possible_truncation, reason = "seven digits are enough here")]
+        let stored = now.map(|(gap, variance, size)| [gap, variance, size].map(|x| x as f32));
+        self.before = stored.or(self.before);
     }
     fn take(&mut self, chi: f64, size: f64) {
         let trust = 1.0 / (1.0 + 0.02 * size);

@@ -200,6 +200,12 @@ impl Rate {
         self.all.not_worse_by(margin)
     }
 
+    /// Bytes in memory, those on the heap included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Rate>() + self.scatter.heap() + self.all.heap() + self.since.heap()
+    }
+
     /// What is seen: rates, their difference, and what it is at least, with evidence of 1/α.
     #[must_use]
     pub fn seen(&self, alpha: f64) -> Seen {

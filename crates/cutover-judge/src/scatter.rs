@@ -118,6 +118,12 @@ impl Scatter {
         }
     }
 
+    /// Bytes on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        let open = self.open.iter().map(|open| open.places.capacity() * size_of::<Counts>());
+        open.sum::<usize>() + self.lasting.capacity() * size_of::<Lasting>()
+    }
+
     /// How many times as bad as others a healthy instance may always be, by what instances were so
     /// far; 1 when there are too few to tell, or when it may be chance.
     pub(crate) fn lasting_ratio(&self) -> f64 {

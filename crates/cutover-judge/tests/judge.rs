@@ -118,3 +118,20 @@ fn a_stored_judge_goes_on_with_the_same_budget() {
     assert!((one.log_beyond - other.log_beyond).abs() < 1e-6, "{one:?} {other:?}");
     assert!((one.log_worse - other.log_worse).abs() < 1e-6 && one.log_worse > 1.0, "{one:?}");
 }
+
+#[test]
+fn a_metric_takes_at_most_four_kilobytes() {
+    let mut rate = cutover_judge::Rate::new(cutover_judge::Margin::DEFAULT, 3600);
+    let mut latency = cutover_judge::Latency::new(0.1, 3600);
+    let slow: Vec<(u64, u64)> = (1..300).map(|n| (n * 1000, 1)).collect();
+    for second in 0..600 {
+        let arm = Arm { counts: Counts::new(299, 1), latency: &slow };
+        let share = if second < 300 { 0.1 } else { 0.2 };
+        let tick = Tick { seconds: 1, share, candidate: arm, stable: arm, cold: false };
+        rate.learn(1, &[Counts::new(30, 1); 16]);
+        rate.observe(&tick);
+        latency.observe(&tick);
+    }
+    assert!((1000..=4096).contains(&rate.bytes()), "{}", rate.bytes());
+    assert!((1000..=4096).contains(&latency.bytes()), "{}", latency.bytes());
+}

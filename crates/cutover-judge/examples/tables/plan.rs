@@ -30,7 +30,7 @@ impl Part {
 /// How many rollouts, on how many threads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// A tenth of it.
+    /// A twentieth of it.
     small: bool,
     only: Option<Part>,
     /// Rows with this in their name.
@@ -66,7 +66,7 @@ impl Plan {
 
     /// So many of these are simulated.
     pub(crate) fn runs(&self, full: usize) -> usize {
-        if self.small { full.div_ceil(10) } else { full }
+        if self.small { full.div_ceil(20) } else { full }
     }
 }
 
