@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::baseline::{Baseline, QUANTILES};
 use crate::bets::log_mean;
 use crate::counts::{Counts, Tick, float};
-use crate::noise::ShareNoise;
 use crate::guard::Guard;
+use crate::noise::ShareNoise;
 use crate::rate::Seen;
 use crate::stakes::{Parts, Restarts, SCALES, Stakes};
 use crate::sums::{Evidence, Sums};
@@ -30,6 +30,8 @@ pub struct Latency {
     quantiles: [Quantile; QUANTILES.len()],
     seconds: [u32; SCALES.len()],
     guards: [Guard; SCALES.len()],
+    /// Answers of the candidate and of stable in blocks that are not over.
+    answers: [(u64, u64); SCALES.len()],
     /// Seconds that were compared.
     compared: u64,
     restarts: Restarts,
@@ -41,8 +43,8 @@ struct Quantile {
     share: f64,
     beyond: Stakes<BEYOND>,
     worse: Stakes<WORSE>,
-    /// Answers of the candidate and of stable in blocks that are not over.
-    blocks: [(Counts, Counts); SCALES.len()],
+    /// Slow answers of the candidate and of stable in blocks that are not over.
+    blocks: [[u32; 2]; SCALES.len()],
     noise: [ShareNoise; SCALES.len()],
     /// With the tolerance: slow answers of the candidate and of stable.
     sums: Sums,
@@ -141,22 +143,28 @@ impl Quantile {
         self.beyond.win(&odds.win(1, beyond, stable), parts);
         self.worse.win(&odds.win(BEYOND / WORSE, candidate, stable), parts);
         self.sums.add(share, beyond, stable, parts);
-        for (ours, theirs) in &mut self.blocks {
-            ours.add(candidate);
-            theirs.add(stable);
+        for [ours, theirs] in &mut self.blocks {
+            *ours = ours.saturating_add(few(candidate.bad));
+            *theirs = theirs.saturating_add(few(stable.bad));
         }
     }
 
-    fn close(&mut self, scale: usize, follow: bool) {
+    /// A block with so many answers of both sides is over.
+    fn close(&mut self, scale: usize, answers: (u64, u64), follow: bool) {
         let (Some(block), Some(noise)) = (self.blocks.get_mut(scale), self.noise.get_mut(scale))
         else {
             return;
         };
-        let (candidate, stable) = std::mem::take(block);
+        let [candidate, stable] = std::mem::take(block).map(u64::from);
         if follow {
-            noise.follow(candidate, stable);
+            noise.follow(Counts::new(answers.0, candidate), Counts::new(answers.1, stable));
         }
     }
+}
+
+/// Answers of one block are counted in half the bytes.
+fn few(answers: u64) -> u32 {
+    u32::try_from(answers).unwrap_or(u32::MAX)
 }
 
 /// Answers, and those of them slower than the threshold.
@@ -186,6 +194,7 @@ impl Latency {
             quantiles: QUANTILES.map(|share| Quantile::new(share, restarts.first())),
             seconds: [0; SCALES.len()],
             guards: Default::default(),
+            answers: Default::default(),
             compared: 0,
             restarts,
             taught: false,
@@ -218,9 +227,10 @@ impl Latency {
                 quantile.observe(tick, threshold, self.tolerance, &self.guards);
             }
             let answers = |latency: &[(u64, u64)]| latency.iter().map(|(_, n)| n).sum::<u64>();
-            let all = answers(tick.candidate.latency) + answers(tick.stable.latency);
-            for guard in &mut self.guards {
-                guard.take(float(all));
+            let all = (answers(tick.candidate.latency), answers(tick.stable.latency));
+            for (guard, block) in self.guards.iter_mut().zip(&mut self.answers) {
+                guard.take(float(all.0 + all.1));
+                *block = (block.0 + all.0, block.1 + all.1);
             }
             self.pass(tick.seconds);
         }
@@ -238,8 +248,9 @@ impl Latency {
                 if let Some(guard) = self.guards.get_mut(scale) {
                     guard.close();
                 }
+                let answers = self.answers.get_mut(scale).map(std::mem::take).unwrap_or_default();
                 for quantile in &mut self.quantiles {
-                    quantile.close(scale, !self.taught);
+                    quantile.close(scale, answers, !self.taught);
                 }
             }
         }
@@ -260,8 +271,7 @@ impl Latency {
     /// Is the evidence of harm beyond the tolerance at least this (a logarithm)?
     #[must_use]
     pub fn is_beyond(&self, threshold: f64) -> bool {
-        self.any(|quantile| quantile.beyond.reaches(threshold))
-            && self.log_beyond() >= threshold
+        self.any(|quantile| quantile.beyond.reaches(threshold)) && self.log_beyond() >= threshold
     }
 
     /// The evidence (a logarithm) of any harm.
@@ -273,8 +283,7 @@ impl Latency {
     /// Is the evidence of any harm at least this (a logarithm)?
     #[must_use]
     pub fn is_worse(&self, threshold: f64) -> bool {
-        self.any(|quantile| quantile.worse.reaches(threshold))
-            && self.log_worse() >= threshold
+        self.any(|quantile| quantile.worse.reaches(threshold)) && self.log_worse() >= threshold
     }
 
     /// The evidence (a logarithm) that the candidate is not slower: at the median less than 10 % more

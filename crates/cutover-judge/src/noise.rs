@@ -15,11 +15,11 @@ use crate::guard::Correlation;
 const MOST_SURPRISE: f64 = 25.0;
 
 /// How many standard errors are taken for chance where noise is as usual.
-const CHANCE: f64 = 0.25;
+const CHANCE: f64 = 0.2;
 /// How many of them it may be larger by where there are many more bad answers than usual.
 const MOST: f64 = 3.0;
 /// By how many of its standard errors noise may be larger than it was.
-const DOUBT: f64 = 1.5;
+const DOUBT: f64 = 2.0;
 
 /// The scatter of bad answers: the intraclass correlation of the labels "whose bad answer is this?".
 ///

@@ -130,10 +130,11 @@ impl Scatter {
         if self.lasting.len() < ENOUGH {
             return 1.0;
         }
-        let (surplus, weight) = self.lasting.iter().map(Lasting::pairs).fold(
-            (0.0, 0.0),
-            |(surplus, weight), (more, heavy)| (surplus + more, weight + heavy),
-        );
+        let (surplus, weight) = self
+            .lasting
+            .iter()
+            .map(Lasting::pairs)
+            .fold((0.0, 0.0), |(surplus, weight), (more, heavy)| (surplus + more, weight + heavy));
         // By chance alone the surplus has a variance of twice the weight.
         let variance = (surplus - (2.0 * weight).sqrt()) / weight.max(f64::MIN_POSITIVE);
         if variance > 0.0 { (DEVIATIONS * variance.sqrt()).exp().min(MOST_RATIO) } else { 1.0 }

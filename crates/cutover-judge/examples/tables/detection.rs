@@ -36,7 +36,8 @@ fn worlds() -> Vec<(String, World)> {
 
 /// "97 % 63 / 120 s 17e": how many, the median and the 90th percentile, the candidate's bad answers.
 fn text(outcomes: &Outcomes) -> String {
-    let show = |part| outcomes.seconds(part).map_or("–".to_owned(), |seconds| seconds.to_string());
+    let show =
+        |part| outcomes.seconds(part).map_or("–".to_owned(), |seconds| seconds.to_string());
     let share = outcomes.share();
     let part = if share < 0.9995 { format!("{} ", page::percent(share)) } else { String::new() };
     match outcomes.bad() {
@@ -51,7 +52,9 @@ pub(crate) fn table(plan: &Plan, targets: &mut Targets) {
     let methods = METHODS.map(Method::name);
     let columns: Vec<&str> = std::iter::once("harm").chain(methods).collect();
     page::head(
-        &format!("Worse: turned back within 60 min ({runs} rollouts; share if not all, median / 90th percentile of seconds, median of the candidate's bad answers until then)"),
+        &format!(
+            "Worse: turned back within 60 min ({runs} rollouts; share if not all, median / 90th percentile of seconds, median of the candidate's bad answers until then)"
+        ),
         &columns,
     );
     for (number, (name, world)) in worlds().into_iter().enumerate() {

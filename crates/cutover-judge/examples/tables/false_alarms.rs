@@ -25,7 +25,9 @@ fn row(name: &str, cell: &Cell) {
 /// Requests scatter by chance alone.
 pub(crate) fn clean(plan: &Plan, targets: &mut Targets) {
     let runs = plan.runs(RUNS);
-    head(&format!("No change, no noise: turned back within 60 min ({runs} rollouts; last column: interval of ROBUST)"));
+    head(&format!(
+        "No change, no noise: turned back within 60 min ({runs} rollouts; last column: interval of ROBUST)"
+    ));
     let worlds = [(1.0, 0.005), (10.0, 0.005), (100.0, 0.005), (1000.0, 0.005), (100.0, 0.012)];
     for (number, (rate, base)) in worlds.into_iter().enumerate() {
         let world = World { base, ..World::clean(rate, Harm::None) };

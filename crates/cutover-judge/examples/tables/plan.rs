@@ -80,5 +80,7 @@ fn part(name: &str) -> Result<Part, String> {
 
 fn usage(what: &str) -> String {
     let names = PARTS.map(Part::name).join(", ");
-    format!("unknown: {what}; usage: tables [--small] [--threads N] [--rows TEXT] [--only PART] with {names}")
+    format!(
+        "unknown: {what}; usage: tables [--small] [--threads N] [--rows TEXT] [--only PART] with {names}"
+    )
 }

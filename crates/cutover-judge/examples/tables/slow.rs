@@ -60,10 +60,10 @@ fn detection(plan: &Plan, targets: &mut Targets) {
             let mut cells = vec![name.to_owned(), rate.to_string(), runs.to_string()];
             cells.extend(SLOW_METHODS.map(|method| {
                 let outcomes = cell.of(method);
-                let show = |part| outcomes.seconds(part).map_or("–".to_owned(), |s| s.to_string());
+                let show =
+                    |part| outcomes.seconds(part).map_or("–".to_owned(), |s| s.to_string());
                 let share = outcomes.share();
-                let part =
-                    if share < 0.9995 { page::percent(share) + " " } else { String::new() };
+                let part = if share < 0.9995 { page::percent(share) + " " } else { String::new() };
                 format!("{part}{} / {} s", show(0.5), show(0.9))
             }));
             page::row(&cells);

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use cutover_judge::{Arm, Counts, Judge, Margin, Rate, Settings, Tick};
+use cutover_judge::{Arm, Counts, Judge, Latency, Margin, Rate, Settings, Tick};
 
 use crate::page;
 use crate::sim::world::{Harm, SHARE, Stream, World};
@@ -18,8 +18,8 @@ pub(crate) fn table(targets: &mut Targets) {
         .map(|second| stream.second(second))
         .map(|seen| (seen.candidate, seen.stable))
         .collect();
-    let rate = {
-        let mut rate = Rate::new(Margin::DEFAULT, 3600);
+    let mut rate = Rate::new(Margin::DEFAULT, 3600);
+    let checked = {
         million(|| {
             for (candidate, stable) in &seconds {
                 rate.observe(&tick(*candidate, *stable, &[], &[]));
@@ -31,11 +31,29 @@ pub(crate) fn table(targets: &mut Targets) {
     let (candidate, stable) = latencies();
     let both = judge(Settings::default(), &seconds[..40_000], &candidate, &stable) / 10.0;
     page::head("Speed, one core, 100 rps", &["what", "million ticks a second"]);
-    page::row(&["errors: Rate::observe and both checks".to_owned(), format!("{rate:.2}")]);
+    page::row(&["errors: Rate::observe and both checks".to_owned(), format!("{checked:.2}")]);
     page::row(&["errors: Judge::observe and look".to_owned(), format!("{errors:.2}")]);
     page::row(&["errors and latency: Judge::observe and look".to_owned(), format!("{both:.3}")]);
-    targets.at_least("Rate::observe and both checks", rate, 1.0, " million ticks/s");
+    targets.at_least("Rate::observe and both checks", checked, 1.0, " million ticks/s");
+    state(&mut rate, &candidate, &stable, targets);
     targets.at_least("Judge::observe and look, errors", errors, 1.0, " million ticks/s");
+}
+
+/// Bytes of one metric, with ten instances told apart.
+fn state(rate: &mut Rate, candidate: &[(u64, u64)], stable: &[(u64, u64)], targets: &mut Targets) {
+    let counts = Counts::new(100, 1);
+    for _ in 0..120 {
+        rate.learn(1, &[counts; 10]);
+    }
+    let mut latency = Latency::new(0.1, 3600);
+    for _ in 0..120 {
+        latency.observe(&tick(counts, counts, candidate, stable));
+    }
+    page::head("State of a metric, heap included", &["of", "bytes"]);
+    page::row(&["errors".to_owned(), rate.bytes().to_string()]);
+    page::row(&["latency".to_owned(), latency.bytes().to_string()]);
+    targets.at_most("state of an error rate", Some(rate.bytes() as u64), 4096, " bytes");
+    targets.at_most("state of a latency", Some(latency.bytes() as u64), 4096, " bytes");
 }
 
 fn judge(

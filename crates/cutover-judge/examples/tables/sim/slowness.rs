@@ -339,8 +339,11 @@ fn rollout(world: SlowWorld, draws: &Draws, seed: u64) -> Stops {
             let high = at(0.99, &minute).is_some_and(|p99| p99 > 500.0);
             open[0] = open[0] && set(SlowMethod::Argo, second, argo.check(high));
             let parts = [(1, SlowMethod::KayentaTail, 0.99), (2, SlowMethod::KayentaMedian, 0.5)];
-            for ((place, method, share), minutes) in parts.into_iter().zip([&mut tail, &mut median]) {
-                if let (true, Some(x), Some(y)) = (open[place], at(share, &minute), at(share, &control)) {
+            for ((place, method, share), minutes) in parts.into_iter().zip([&mut tail, &mut median])
+            {
+                if let (true, Some(x), Some(y)) =
+                    (open[place], at(share, &minute), at(share, &control))
+                {
                     minutes.add(x, y);
                     open[place] = set(method, second, minutes.is_high());
                 }

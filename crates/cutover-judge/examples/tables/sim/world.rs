@@ -28,7 +28,13 @@ impl Harm {
         match self {
             Harm::None => 0.0,
             Harm::Always(more) => more,
-            Harm::Late(more) => if second >= LATE { more } else { 0.0 },
+            Harm::Late(more) => {
+                if second >= LATE {
+                    more
+                } else {
+                    0.0
+                }
+            }
             Harm::Leak(most) => most * f64::from(second) / f64::from(HORIZON),
         }
     }
@@ -200,7 +206,8 @@ impl Stream {
     fn shared(&mut self, second: u32) -> f64 {
         let mut times = 1.0;
         if self.world.noise.drift {
-            self.wander = KEPT * self.wander + WANDER * (1.0 - KEPT * KEPT).sqrt() * self.chance.normal();
+            self.wander =
+                KEPT * self.wander + WANDER * (1.0 - KEPT * KEPT).sqrt() * self.chance.normal();
             let turn = f64::from(second) / 3600.0 * std::f64::consts::TAU;
             times *= (1.0 + 0.5 * (turn + self.phase).sin())
                 * (self.wander - 0.5 * WANDER * WANDER).exp();
