@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataplane::Counters;
 use crate::id::FlagKey;
-use crate::plan::{Aside, Gate, Plan, Route, Stage};
+use crate::plan::{Aside, Gate, Plan, Route, Size, Stage};
 use crate::release::ReleaseName;
 use crate::sample::{Latencies, Sample, add_latencies, quantile};
 use crate::units::Share;
@@ -43,11 +43,24 @@ pub enum Compared {
         /// The share of users it is on for.
         share: Share,
     },
-    /// Two releases that share the traffic, where a verdict is waited for.
+    /// Two releases that share the traffic.
     Releases,
+    /// The new release after the switch, the old one in the minutes before it.
+    Before,
 }
 
 impl Compared {
+    /// What of it is shown to people: where nobody waits for a verdict on two releases, their
+    /// counts alone would say little.
+    #[must_use]
+    pub fn shown(plan: &Plan, stage: &Stage) -> Option<Compared> {
+        Compared::at(plan, stage).filter(|of| match of {
+            Compared::Releases => stage.is_judged(),
+            Compared::Shadow | Compared::Experiment | Compared::Flag { .. } => true,
+            Compared::Before => false,
+        })
+    }
+
     /// What a stage of a plan compares; `None` where there is nothing beside the candidate.
     #[must_use]
     pub fn at(plan: &Plan, stage: &Stage) -> Option<Compared> {
@@ -61,16 +74,22 @@ impl Compared {
         if stage.gates.iter().any(|gate| matches!(gate, Gate::Conclude(_))) {
             return Some(Compared::Experiment);
         }
-        let judged = stage.gates.iter().any(|gate| matches!(gate, Gate::Judge { .. }));
-        let two = judged
-            && plan.before.is_some()
-            && match &stage.route {
-                Route::Even | Route::Held => false,
-                Route::Split { candidate: share, .. } | Route::Match { share, .. } => {
-                    partly(*share)
+        if plan.before.is_none() || stage.sizes.candidate == Size::Zero {
+            return None;
+        }
+        match &stage.route {
+            Route::Held => None,
+            // Both serve as long as the old one has instances.
+            Route::Even => (stage.sizes.candidate != Size::All).then_some(Compared::Releases),
+            Route::Split { candidate: share, .. } | Route::Match { share, .. } => {
+                if partly(*share) {
+                    Some(Compared::Releases)
+                } else {
+                    let after = *share == Share::FULL && stage.is_judged();
+                    after.then_some(Compared::Before)
                 }
-            };
-        two.then_some(Compared::Releases)
+            }
+        }
     }
 }
 

@@ -90,6 +90,16 @@ impl Metric {
         }
     }
 
+    fn compare_anew(&mut self) {
+        (self.seconds, self.candidate, self.stable) = Default::default();
+        if let Some(rate) = &mut self.rate {
+            rate.compare_anew();
+        }
+        if let Some(latency) = &mut self.latency {
+            latency.compare_anew();
+        }
+    }
+
     fn parts(&self, settings: &Settings) -> impl Iterator<Item = Part> {
         let wanted = -settings.beta.ln();
         let seconds = float(self.seconds);
@@ -103,6 +113,7 @@ impl Metric {
                 log_not_worse: not_worse.log_e,
                 seen: rate.seen(settings.alpha),
                 share: self.share(),
+                at_most: rate.at_most(settings.beta),
                 needs: not_worse.left(wanted, seconds),
             }
         });
@@ -122,6 +133,7 @@ impl Metric {
                 log_not_worse: not_worse.log_e,
                 seen,
                 share: self.share(),
+                at_most: latency.at_most(settings.beta),
                 needs: not_worse.left(wanted, float(latency.seconds())),
             })
         });
@@ -183,7 +195,7 @@ impl Judge {
         let parts: Vec<Part> = metrics.flat_map(|metric| metric.parts(&self.settings)).collect();
         let all = |evidence: fn(&Part) -> f64| {
             let logs: Vec<f64> = parts.iter().map(evidence).collect();
-            log_mean(&logs).max(f64::MIN)
+            if logs.is_empty() { 0.0 } else { log_mean(&logs) }
         };
         let log_not_worse = parts.iter().map(|part| part.log_not_worse);
         let mut look = Look {
@@ -217,10 +229,11 @@ impl Judge {
         }
     }
 
-    /// The most that the candidate's error rate may still be above stable's, with evidence of 1/β.
-    #[must_use]
-    pub fn cannot_exclude(&self) -> Option<f64> {
-        let rate = self.metrics.first()?.rate.as_ref()?;
-        Some(rate.at_most(self.settings.beta))
+    /// Another comparison begins, of other sides: what was shown of the ones before is no reason to
+    /// promote these. Evidence of harm stays, and so does the budget for error.
+    pub fn compare_anew(&mut self) {
+        for metric in &mut self.metrics {
+            metric.compare_anew();
+        }
     }
 }
