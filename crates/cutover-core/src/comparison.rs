@@ -50,6 +50,12 @@ pub enum Compared {
 }
 
 impl Compared {
+    /// Are the same two sides compared, whatever their shares are?
+    #[must_use]
+    pub fn is_alike(&self, other: &Compared) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
     /// What of it is shown to people: where nobody waits for a verdict on two releases, their
     /// counts alone would say little.
     #[must_use]
@@ -164,6 +170,22 @@ impl Copies {
         let pair = if known { pair } else { "other".to_owned() };
         *self.statuses.entry(pair).or_default() += count;
     }
+    /// (pairs that can be compared, those with only a bad original, those with only a bad copy).
+    ///
+    /// Bad is a 5xx, or no answer. What is bad on both sides tells nothing of their difference.
+    #[must_use]
+    pub fn discordant(&self) -> (u64, u64, u64) {
+        let (mut originals, mut copies) = (0, self.unanswered);
+        for (pair, count) in &self.statuses {
+            let Some((original, copy)) = pair.split_once(" → ") else { continue };
+            match (original.starts_with('5'), copy.starts_with('5')) {
+                (true, false) => originals += count,
+                (false, true) => copies += count,
+                (true, true) | (false, false) => {}
+            }
+        }
+        (self.same_status + self.other_status() + self.unanswered, originals, copies)
+    }
     /// Copies whose status differed from the original's.
     #[must_use]
     pub fn other_status(&self) -> u64 {
@@ -190,6 +212,16 @@ impl Copies {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_pairs_with_one_bad_side_tell_of_a_difference() {
+        let mut copies = Copies { same_status: 90, unanswered: 1, ..Copies::default() };
+        for (pair, count) in [("200 → 500", 3), ("502 → 200", 2), ("500 → 503", 4), ("200 → 404", 5)]
+        {
+            copies.differ(pair.to_owned(), count);
+        }
+        assert_eq!(copies.discordant(), (105, 2, 4));
+    }
 
     #[test]
     fn pairs_of_statuses_are_bounded_and_none_is_lost() {

@@ -17,6 +17,7 @@ mod cut;
 mod driver;
 mod engine;
 pub mod events;
+mod evidence;
 mod history;
 mod hooks;
 pub mod journal;

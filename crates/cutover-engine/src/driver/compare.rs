@@ -15,7 +15,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         let Phase::Forward(forward) = rollout.phase else { return None };
         let reached = forward.reached?;
         let plan = &rollout.plan;
-        let of = Compared::at(plan, plan.stages.get(forward.stage)?)?;
+        let of = Compared::shown(plan, plan.stages.get(forward.stage)?)?;
         let tally = self.run.tally.stage();
         let (a, b) = tally.sides(Some(&of), plan.stable(), plan.candidate);
         let (old, new) = (plan.stable().and_then(|id| self.name(id)), self.name(plan.candidate));

@@ -6,6 +6,7 @@ mod begin;
 mod commands;
 mod compare;
 mod hooks;
+mod judge;
 mod people;
 mod prune;
 mod records;
