@@ -1,6 +1,7 @@
 //! `cutover.yaml`: what an app is and how it is released.
 
 mod check;
+mod metrics;
 mod parse;
 mod problem;
 mod reader;
@@ -22,6 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::{problems, schema};
+pub use metrics::{Auth, Basic, Header, HttpValue, Metric, Prometheus, Tls};
 pub use parse::{Source, parse};
 pub use problem::{MOST as MOST_PROBLEMS, Problem};
 pub use settings::{
@@ -216,6 +218,9 @@ pub struct Judge {
     pub min_requests: u64,
     /// How long the rollout waits for a person when there is no verdict; then it turns back.
     pub hold_limit: Span,
+    /// Metrics of one's own, beside what the proxy counts; at most 16.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
 }
 
 impl Default for Judge {
@@ -225,6 +230,7 @@ impl Default for Judge {
             tolerance: None,
             min_requests: 100,
             hold_limit: Span::secs(24 * 3600),
+            metrics: vec![],
         }
     }
 }
