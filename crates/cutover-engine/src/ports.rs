@@ -198,6 +198,16 @@ pub struct Sides {
     pub confidential: Vec<String>,
 }
 
+impl Sides {
+    /// A text of the spec with `{version}`, `{release}` and `{app}` replaced by those of a release.
+    #[must_use]
+    pub fn fill(&self, text: &str, release: &ReleaseName) -> String {
+        text.replace("{version}", release.version.as_str())
+            .replace("{release}", &release.id.to_string())
+            .replace("{app}", self.subject.app.as_str())
+    }
+}
+
 /// Only how many confidential values there are is shown.
 impl fmt::Debug for Sides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
