@@ -7,6 +7,7 @@
 //! | `engine`, `driver` | one driver an app: look, decide (in `cutover-core`), record, act |
 //! | [`prune`] | the same of pruning |
 //! | [`journal`], [`events`] | what was decided, and what was told |
+//! | [`execute`] | running a program of the spec |
 //! | [`clock`] | time that a stepped wall clock cannot move |
 
 pub mod api;
@@ -18,6 +19,7 @@ mod driver;
 mod engine;
 pub mod events;
 mod evidence;
+pub mod execute;
 mod history;
 mod hooks;
 pub mod journal;

@@ -1,5 +1,7 @@
 //! Rules that types alone do not express.
 
+mod metrics;
+
 use schemars::schema_for;
 
 use super::problem::Problem;
@@ -33,6 +35,9 @@ pub(super) fn check(spec: &Spec, at: &Whereabouts<'_>) {
     patterns(spec, at);
     hooks(spec, at);
     names(spec, at);
+    if let Some(judge) = &spec.judge {
+        metrics::check(&judge.metrics, at);
+    }
 }
 
 fn reached(spec: &Spec, at: &Whereabouts<'_>) {

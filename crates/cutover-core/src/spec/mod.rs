@@ -1,6 +1,7 @@
 //! `cutover.yaml`: what an app is and how it is released.
 
 mod check;
+mod metrics;
 mod parse;
 mod problem;
 mod reader;
@@ -23,6 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::{problems, schema};
+pub use metrics::{Auth, Basic, Header, HttpValue, Metric, Prometheus, Tls};
 pub use parse::{Source, parse};
 pub use problem::{MOST as MOST_PROBLEMS, Problem};
 pub use settings::{
@@ -227,6 +229,9 @@ pub struct Judge {
     pub min_requests: u64,
     /// How long the rollout waits for a person when there is no verdict; then it turns back.
     pub hold_limit: Span,
+    /// Metrics of one's own, beside what the proxy counts; at most 16.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
 }
 
 impl Default for Judge {
@@ -239,6 +244,7 @@ impl Default for Judge {
             warm_up: None,
             min_requests: 100,
             hold_limit: Span::secs(24 * 3600),
+            metrics: vec![],
         }
     }
 }
