@@ -7,11 +7,12 @@ use std::time::Duration;
 use cutover_core::comparison::{Compared, Copies};
 use cutover_core::dataplane::{Measured, Second};
 use cutover_core::id::ReleaseId;
+use cutover_core::metric;
 use cutover_core::plan::{Gate, Plan};
 use cutover_core::sample::{Latencies, Sample, add_latencies};
-use cutover_core::spec::Against;
+use cutover_core::spec::{Against, Metric};
 use cutover_core::table::Generation;
-use cutover_judge::{Arm, Counts, Judge, Look, Margin, Realised, Settings, Tick, Verdict};
+use cutover_judge::{Arm, Compare, Counts, Judge, Look, Margin, Realised, Settings, Tick, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Seconds that are not compared after a new table: some of their requests were dealt by the old one.
@@ -94,9 +95,18 @@ impl Past {
 
 impl Evidence {
     /// The judge for a plan, made once.
-    pub(crate) fn prepare(&mut self, plan: &Plan) {
+    pub(crate) fn prepare(&mut self, plan: &Plan, metrics: &[Metric]) {
         if let (None, Some(against)) = (&self.judge, &plan.against) {
-            self.judge = Some(Judge::new(settings(plan, against), &[]));
+            let counted = metrics.iter().filter(|metric| metric.is_counted());
+            let others: Vec<Compare<'_>> = counted
+                .map(|metric| Compare {
+                    name: metric.name.as_str(),
+                    errors: metric.counts_errors(),
+                    latency: metric.counts_latency(),
+                    required: metric.required,
+                })
+                .collect();
+            self.judge = Some(Judge::new(settings(plan, against), &others));
             let after = |stage| Compared::at(plan, stage) == Some(Compared::Before);
             self.past = plan.stages.iter().any(after).then(Past::default);
         }
@@ -231,6 +241,24 @@ impl Evidence {
             let (candidate, stable) = (now.arm(), before.arm());
             judge.observe("", &Tick { seconds: BLOCK, share, candidate, stable, cold });
         }
+    }
+
+    /// Takes in what a metric of one's own counted since its last look.
+    pub(crate) fn take_counts(&mut self, metric: &Metric, read: &metric::Counts) {
+        let compared = self.comparing.as_ref().and_then(|comparing| comparing.of.as_ref());
+        // Only releases can be told apart by labels.
+        let releases = matches!(compared, Some(Compared::Releases | Compared::Experiment));
+        let Some(judge) = self.judge.as_mut().filter(|_| releases) else { return };
+        let arm = |sample: &Sample| Counts::new(sample.counts.requests, sample.counts.errors);
+        let (candidate, stable) = (arm(&read.candidate), arm(&read.stable));
+        let mut realised = Realised::default();
+        let seconds = u32::try_from(read.span.0.as_secs()).unwrap_or(u32::MAX).max(1);
+        let share = realised.take(seconds, candidate.requests, stable.requests);
+        let Some(share) = share else { return };
+        let candidate = Arm { counts: candidate, latency: &read.candidate.latency };
+        let stable = Arm { counts: stable, latency: &read.stable.latency };
+        let cold = self.comparing.as_ref().is_some_and(|comparing| comparing.cold);
+        judge.observe(metric.name.as_str(), &Tick { seconds, share, candidate, stable, cold });
     }
 
     /// What the evidence comes to; `None` where nothing is compared.

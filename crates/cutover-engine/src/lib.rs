@@ -27,6 +27,7 @@ mod lineage;
 pub mod ports;
 pub mod prune;
 mod pruned;
+mod readings;
 mod report;
 mod tally;
 mod watch;

@@ -11,6 +11,7 @@ use cutover_core::units::At;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Evidence;
+use crate::readings::Readings;
 
 /// Counts of one rollout.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub(crate) struct Tally {
     /// What the judge knows.
     #[serde(default)]
     pub(crate) evidence: Evidence,
+    /// What metrics of one's own show.
+    #[serde(default)]
+    pub(crate) readings: Readings,
     /// A part is missing: the proxy started again, or forgot seconds before they were read.
     #[serde(default)]
     pub(crate) partial: bool,

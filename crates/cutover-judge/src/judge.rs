@@ -62,6 +62,7 @@ const SRM_ALPHA: f64 = 0.001;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Metric {
     name: String,
+    required: bool,
     rate: Option<Rate>,
     latency: Option<Latency>,
     seconds: u64,
@@ -69,13 +70,30 @@ struct Metric {
     stable: Counts,
 }
 
+/// A metric beside the requests that the proxy counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compare<'a> {
+    /// Its name; not empty.
+    pub name: &'a str,
+    /// It counts bad answers.
+    pub errors: bool,
+    /// It has latencies.
+    pub latency: bool,
+    /// Without anything of it there is no promotion.
+    pub required: bool,
+}
+
+/// The requests that the proxy counts.
+const PROXY: Compare<'_> = Compare { name: "", errors: true, latency: true, required: true };
+
 impl Metric {
-    fn new(name: &str, settings: &Settings) -> Metric {
-        let rate = settings.errors.map(|margin| Rate::new(margin, settings.horizon));
-        let latency = settings.latency.map(|more| Latency::new(more, settings.horizon));
-        let name = name.to_owned();
+    fn new(of: &Compare<'_>, settings: &Settings) -> Metric {
+        let (margin, longer) = (settings.errors, settings.latency);
+        let rate = margin.filter(|_| of.errors).map(|margin| Rate::new(margin, settings.horizon));
+        let latency = longer.filter(|_| of.latency).map(|by| Latency::new(by, settings.horizon));
         let (candidate, stable) = Default::default();
-        Metric { name, rate, latency, seconds: 0, candidate, stable }
+        let (name, required) = (of.name.to_owned(), of.required);
+        Metric { name, required, rate, latency, seconds: 0, candidate, stable }
     }
 
     fn observe(&mut self, tick: &Tick<'_>) {
@@ -149,9 +167,9 @@ impl Metric {
 impl Judge {
     /// No evidence yet. `others` are metrics beside the requests that the proxy counts.
     #[must_use]
-    pub fn new(settings: Settings, others: &[&str]) -> Judge {
-        let names = std::iter::once(&"").chain(others);
-        let metrics = names.map(|name| Metric::new(name, &settings)).collect();
+    pub fn new(settings: Settings, others: &[Compare<'_>]) -> Judge {
+        let all = std::iter::once(&PROXY).chain(others);
+        let metrics = all.map(|of| Metric::new(of, &settings)).collect();
         Judge { settings, metrics, srm: Srm::default() }
     }
 
@@ -220,7 +238,7 @@ impl Judge {
             Verdict::Invalid
         } else if look.log_worse >= -settings.hold.ln() {
             Verdict::Hold
-        } else if self.metrics.iter().any(|metric| metric.candidate.requests == 0) {
+        } else if self.metrics.iter().any(|metric| metric.required && metric.candidate.requests == 0) {
             Verdict::NoData
         } else if look.log_not_worse >= -settings.beta.ln() && candidate >= settings.min_requests {
             Verdict::Promote

@@ -5,9 +5,9 @@ use cutover_core::comparison::{Compared, Comparison, Side};
 
 use super::Driver;
 use crate::api::StageComparison;
-use crate::ports::{Clock, DataPlane, Platform};
+use crate::ports::{Clock, World};
 
-impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+impl<W: World> Driver<W> {
     /// What the stage that is under way has shown so far, and its number; `None` where it compares
     /// nothing.
     pub(super) fn comparison(&self) -> Option<(usize, Comparison)> {

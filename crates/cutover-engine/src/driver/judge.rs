@@ -14,7 +14,8 @@ use cutover_judge::Look;
 
 use super::Driver;
 use crate::evidence::Comparing;
-use crate::ports::{Clock, DataPlane, Platform};
+use crate::readings::severity;
+use crate::ports::World;
 
 /// How often a look is told while nobody waits for a verdict.
 const TELL_IDLE: Duration = Duration::from_secs(60);
@@ -28,12 +29,15 @@ struct Opinion {
     look: Option<Look>,
 }
 
-impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+impl<W: World> Driver<W> {
     /// Says what is compared from now on.
     pub(super) fn prepare_evidence(&mut self, now: At) {
         let Some(rollout) = self.app.live() else { return };
         let plan = &rollout.plan;
-        self.run.tally.evidence.prepare(plan);
+        let spec = self.releases.get(&plan.candidate).map(|release| &release.spec);
+        let judge = spec.and_then(|spec| spec.judge.as_ref());
+        let metrics = judge.map_or(&[][..], |judge| &judge.metrics);
+        self.run.tally.evidence.prepare(plan, metrics);
         if !self.run.tally.evidence.has_judge() {
             return;
         }
@@ -67,7 +71,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         }
         let awaited = stage.is_judged();
         let held = rollout.plan.on_failure == OnFailure::Hold && forward.holding.is_some();
-        let Opinion { verdict, reason, look } = self.opinion(&forward);
+        let Opinion { verdict, reason, look } = self.opinion_with_metrics(&forward);
         // An inconclusive start is no news.
         let before = forward.verdict.unwrap_or(Verdict::Inconclusive);
         let stage = forward.stage;
@@ -111,6 +115,17 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         let seen = reason::of(&look, &old);
         let (verdict, reason) = reason::combine((verdict, reason), (look.verdict, seen));
         Opinion { verdict, reason, look: Some(look) }
+    }
+
+    /// The worst of guard, comparison and metrics of one's own.
+    fn opinion_with_metrics(&mut self, forward: &Forward) -> Opinion {
+        let opinion = self.opinion(forward);
+        match self.metrics_verdict() {
+            Some((verdict, reason)) if severity(verdict) > severity(opinion.verdict) => {
+                Opinion { verdict, reason, ..opinion }
+            }
+            Some(_) | None => opinion,
+        }
     }
 }
 

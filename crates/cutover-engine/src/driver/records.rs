@@ -9,11 +9,11 @@ use cutover_core::units::At;
 use super::{Driver, Run};
 use crate::context::chain;
 use crate::journal::JournalError;
-use crate::ports::{Clock, DataPlane, Platform};
+use crate::ports::{Clock, DataPlane, World};
 
 /// How often the tally is stored.
 const STORE_TALLY: std::time::Duration = std::time::Duration::from_secs(2);
-impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+impl<W: World> Driver<W> {
     /// Records what `next` decided, one by one; false when the journal stopped it.
     pub(super) async fn commit(&mut self, records: Vec<Record>, observed: &Observed) -> bool {
         for record in records {
