@@ -26,7 +26,7 @@ const TUNED_AT: f64 = 0.05;
 /// difference, V its variance, N all users and s tuned to about [`Amounts::tuned_for`] users,
 /// D ± √(V·N)·√(2(Ns+1)/(N²s)·ln(√(Ns+1)/α)).
 ///
-/// Its state is fourteen numbers, however many users there are.
+/// Its state is thirteen numbers, however many users there are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Amounts {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::srm::SampleRatio;
+use crate::srm::{MOST_UNITS, SampleRatio};
 
 /// The most distinct shares in one comparison: every step of a ramp is one.
 pub const MOST_SHARES: usize = 256;
@@ -74,6 +74,8 @@ pub enum InvalidConversions {
     Converted,
     /// There are already [`MOST_SHARES`] distinct shares.
     TooManyShares,
+    /// More than [`MOST_UNITS`] users at once.
+    Users,
 }
 
 impl Default for Conversions {
@@ -102,7 +104,8 @@ impl Conversions {
     /// those of each share by themselves.
     ///
     /// # Errors
-    /// If the share is no such part, or more users converted than were exposed. Nothing changes.
+    /// If the share is no such part, more users converted than were exposed, or there are too many
+    /// of anything. Nothing changes.
     pub fn observe(
         &mut self,
         treatment: Users,
@@ -112,14 +115,18 @@ impl Conversions {
         if !(share > 0.0 && share < 1.0) {
             return Err(InvalidConversions::Share(share));
         }
+        let most = [treatment.exposed, treatment.converted, control.exposed, control.converted];
+        if most.iter().any(|count| *count > MOST_UNITS) {
+            return Err(InvalidConversions::Users);
+        }
         let (all, theirs) = (self.treatment.plus(treatment), self.control.plus(control));
         if all.converted > all.exposed || theirs.converted > theirs.exposed {
             return Err(InvalidConversions::Converted);
         }
         if treatment.converted > 0 || control.converted > 0 {
             let step = self.step(share)?;
-            step.treatment = step.treatment.saturating_add(treatment.converted);
-            step.control = step.control.saturating_add(control.converted);
+            step.treatment += treatment.converted;
+            step.control += control.converted;
             let labels = [treatment.converted, control.converted];
             let taken = self.labels.observe(&labels, &[share, 1.0 - share]);
             taken.map_err(|_| InvalidConversions::Share(share))?;
@@ -259,6 +266,7 @@ impl fmt::Display for InvalidConversions {
             InvalidConversions::TooManyShares => {
                 write!(f, "more than {MOST_SHARES} distinct shares in one comparison")
             }
+            InvalidConversions::Users => write!(f, "more than {MOST_UNITS} users at once"),
         }
     }
 }
