@@ -114,8 +114,9 @@ impl Amounts {
     /// for levels outside 0 to 1.
     #[must_use]
     pub fn difference(&self, alpha: f64) -> Option<Difference> {
-        let enough = self.treatment.count().min(self.control.count()) >= LEAST_USERS;
-        if !enough || !(alpha > 0.0 && alpha < 1.0) {
+        let fewest = self.treatment.count().min(self.control.count());
+        let is_level = alpha > 0.0 && alpha < 1.0;
+        if fewest < LEAST_USERS || !is_level {
             return None;
         }
         let slope = self.slope();

@@ -83,6 +83,9 @@ mod tests {
         // Of ten values, the 99th percentile lies close below the greatest: it alone can go.
         let few = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 50.0, 1000.0];
         assert_eq!(clean(&few, &remove).len(), 9);
+        // The ends of an even spread are beyond those percentiles, but within the ranges.
+        let even: Vec<f64> = (0..100).map(f64::from).collect();
+        assert_eq!(clean(&even, &remove), even);
         assert!(clean(&[], &remove).is_empty());
     }
 }

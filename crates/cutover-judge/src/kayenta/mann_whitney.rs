@@ -227,6 +227,13 @@ mod tests {
         }
     }
 
+    /// Two values cannot reach 98 %: the ends are the least and the greatest difference.
+    #[test]
+    fn with_too_few_values_the_interval_is_what_is_possible_at_all() {
+        let found = shift(&[10.0, 11.0], &[1.0, 3.0]).unwrap();
+        assert_eq!((found.low, found.high), (7.0, 10.0));
+    }
+
     #[test]
     fn what_has_no_order_or_no_size_is_an_error() {
         assert_eq!(shift(&[2.0; 6], &[1.0; 6]), Err(NoShift::AllTied));

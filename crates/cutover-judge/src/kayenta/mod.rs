@@ -19,7 +19,11 @@
 //! What it cannot do, and the sequential tests of this crate can: say anything within the first
 //! five buckets; be asked often without more false alarms; weigh buckets by their traffic; see a
 //! change in metrics whose values differ by less than 1e-4 (the tolerance of its root finder is
-//! absolute: give percent, not fractions). And "no evidence of harm" is a pass here.
+//! absolute: give percent, not fractions; for the same reason small counts with many ties are called
+//! high or low by a rounding now and then). And "no evidence of harm" is a pass here.
+//!
+//! Measured on N(10, 2) without a change: 0.2 to 0.3 % of comparisons called high or low with 5 to
+//! 60 buckets; on Poisson counts 0 to 0.9 %.
 
 mod classify;
 mod clean;
