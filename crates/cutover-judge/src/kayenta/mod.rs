@@ -10,7 +10,8 @@
 //!   high or low.
 //! - **No data is never a pass.** A critical metric that cannot be compared fails the run, as one
 //!   without data does, and a run in which nothing could be compared scores 0. The original passes
-//!   both. Nor does a failed critical metric or want of data pass where the threshold is 0.
+//!   both. Nor does a failed critical metric or want of data pass where the threshold is 0. One
+//!   exception is kept: an arm without any bucket passes under [`NanStrategy::Replace`].
 //! - **No randomness.** Where both arms are constant the original adds random noise of a
 //!   hundred-thousandth of the value; here it is an even spread of that width, the same every time.
 //! - Metrics in no group form a group of their own ([`UNGROUPED`]) instead of counting for nothing;
