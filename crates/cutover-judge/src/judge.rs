@@ -7,7 +7,7 @@ use crate::counts::{Counts, Tick, float};
 use crate::latency::Latency;
 use crate::look::{Kind, Look, Part, Verdict};
 use crate::rate::{Rate, Seen};
-use crate::srm::Srm;
+use crate::srm::{ALPHA, SampleRatio};
 
 /// What the judge is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,11 +53,8 @@ pub struct Judge {
     settings: Settings,
     metrics: Vec<Metric>,
     /// Whether requests are shared as they are meant to be.
-    srm: Srm,
+    srm: SampleRatio,
 }
-
-/// The chance of calling a fair split a mismatch.
-const SRM_ALPHA: f64 = 0.001;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Metric {
@@ -170,7 +167,7 @@ impl Judge {
     pub fn new(settings: Settings, others: &[Compare<'_>]) -> Judge {
         let all = std::iter::once(&PROXY).chain(others);
         let metrics = all.map(|of| Metric::new(of, &settings)).collect();
-        Judge { settings, metrics, srm: Srm::default() }
+        Judge { settings, metrics, srm: SampleRatio::default() }
     }
 
     /// What it is asked.
@@ -203,7 +200,8 @@ impl Judge {
     /// Checks that requests are shared as they are meant to be. Only where each is dealt by itself:
     /// one of a user follows that user's others.
     pub fn check_split(&mut self, share: f64, candidate: u64, stable: u64) {
-        self.srm.observe(&[candidate, stable], &[share, 1.0 - share]);
+        // A share of none or all, which cannot be checked, is left out.
+        let _ = self.srm.observe(&[candidate, stable], &[share, 1.0 - share]);
     }
 
     /// A look at all evidence; as often as one likes.
@@ -234,7 +232,7 @@ impl Judge {
             Verdict::NoData
         } else if look.log_beyond >= -settings.alpha.ln() {
             Verdict::Rollback
-        } else if self.srm.is_mismatch(SRM_ALPHA) {
+        } else if self.srm.is_mismatch(ALPHA) {
             Verdict::Invalid
         } else if look.log_worse >= -settings.hold.ln() {
             Verdict::Hold
