@@ -38,6 +38,7 @@ pub mod patterns;
 pub mod plan;
 pub mod print;
 pub mod progress;
+pub mod reason;
 pub mod record;
 pub mod release;
 pub mod route;

@@ -2,6 +2,7 @@
 
 use crate::plan::{Aside, Gate, Plan, Route, Stage, Sticky};
 use crate::release::ReleaseName;
+use crate::spec::Tolerance;
 use crate::units::{Count, Span};
 
 /// A plan for target `n`, one line a stage.
@@ -29,6 +30,16 @@ pub fn plan(plan: &Plan, n: Count, from: Option<&ReleaseName>, to: &ReleaseName)
             "  turns back when errors > {}{p99}, from {least} requests on",
             guard.errors
         ));
+    }
+    if let Some(against) = &plan.against {
+        let Tolerance { errors, latency } = &against.tolerance;
+        lines.push(format!(
+            "  turns back when shown to be worse than {old}: errors beyond {errors}, latency beyond +{latency}"
+        ));
+        if plan.stages.iter().any(Stage::is_judged) {
+            let least = against.not_worse_by;
+            lines.push(format!("  goes on once shown not to be: errors less than +{least}"));
+        }
     }
     if !plan.keep.is_zero() {
         lines.push(format!("  {old} stays warm for {} afterwards", Span(plan.keep)));

@@ -276,6 +276,29 @@ pub trait MetricSource: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Reading, MetricError>> + Send;
 }
 
+/// All that an engine works on.
+pub trait World: Send + Sync + 'static {
+    /// Where instances run.
+    type Platform: Platform;
+    /// Where requests are routed.
+    type DataPlane: DataPlane;
+    /// Where metrics of one's own are read.
+    type Metrics: MetricSource;
+    /// What time it is.
+    type Clock: Clock;
+}
+
+/// The world of one engine, but for its clock.
+#[derive(Debug)]
+pub struct Parts<W: World> {
+    /// Where instances run.
+    pub platform: W::Platform,
+    /// Where requests are routed.
+    pub dataplane: W::DataPlane,
+    /// Where metrics of one's own are read.
+    pub metrics: W::Metrics,
+}
+
 /// Time as the engine knows it.
 pub trait Clock: Send + Sync + 'static {
     /// Now; never runs backwards.

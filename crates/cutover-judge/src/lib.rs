@@ -7,3 +7,25 @@
 pub mod conversions;
 pub mod kayenta;
 pub mod srm;
+
+mod baseline;
+mod bets;
+mod counts;
+mod judge;
+mod latency;
+mod look;
+mod noise;
+pub mod power;
+mod rate;
+mod scatter;
+mod share;
+mod stakes;
+mod sums;
+
+pub use bets::Margin;
+pub use counts::{Arm, Counts, Tick};
+pub use judge::{Compare, Judge, Settings};
+pub use latency::Latency;
+pub use look::{Kind, Look, Part, Verdict};
+pub use rate::{Rate, Seen};
+pub use share::Realised;

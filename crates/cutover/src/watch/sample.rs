@@ -294,7 +294,7 @@ pub(crate) fn events() -> Vec<Event> {
         EventKind::Routed { shares, held: false, preview: None, flags: BTreeMap::new() }
     };
     let judged =
-        |verdict, reason: &str| EventKind::Judged { stage: 1, verdict, reason: reason.to_owned() };
+        |verdict, reason: &str| EventKind::Judged { stage: 1, verdict, reason: reason.to_owned(), evidence: None };
     vec![
         event(250, EventKind::StageEntered { stage: 0 }),
         event(248, routed(50)),
