@@ -65,20 +65,21 @@ async fn an_error_in_the_middle_loses_nothing() {
 #[tokio::test]
 async fn a_long_outage_is_caught_up_with_in_several_looks() {
     let fake = Fake::start().await;
-    let mut setting = counted(&fake, "deadline: 1s\n");
+    let mut setting = counted(&fake, "deadline: 6s\n");
     let instances = 400;
+    // The candidate starts anew every other time.
     let all = |n: u64| {
         let each = (0..instances).map(|at| one("r1 requests", &format!("i{at}"), n));
-        let rest = [one("r2 requests", "c", n), one("r2 errors", "c", 0)];
+        let rest = [one("r2 requests", "c", 1 + n % 2), one("r2 errors", "c", 0)];
         each.chain(rest).collect::<Series>()
     };
     fake.at(100, all(0));
     setting.nothing().await;
     // 300 moments of 402 counters, 49 moments at once.
-    for minute in 1..=50 {
-        fake.at(100 + minute * 60, all(minute));
+    for moment in 1..=300 {
+        fake.at(100 + moment * 10, all(moment));
     }
-    fake.slow(Duration::from_millis(300));
+    fake.slow(Duration::from_millis(800));
     let (mut sum, mut spans, mut looks) = ([0, 0], Duration::ZERO, 0);
     loop {
         looks += 1;
@@ -92,7 +93,7 @@ async fn a_long_outage_is_caught_up_with_in_several_looks() {
         }
     }
     assert!(looks > 1, "the time of one look was enough");
-    assert_eq!((sum, spans), ([50, 50 * instances], Duration::from_secs(3000)));
+    assert_eq!((sum, spans), ([300, 300 * instances], Duration::from_secs(3000)));
 }
 
 #[tokio::test]
