@@ -9,11 +9,13 @@ use cutover_core::dataplane::{Measured, Second};
 use cutover_core::id::ReleaseId;
 use cutover_core::metric;
 use cutover_core::plan::{Gate, Plan};
-use cutover_core::sample::{Latencies, Sample, add_latencies};
-use cutover_core::spec::{Against, Metric};
+use cutover_core::sample::Sample;
+use cutover_core::spec::{Against, Judge as Spec, Kayenta, Metric};
 use cutover_core::table::Generation;
 use cutover_judge::{Arm, Compare, Counts, Judge, Look, Margin, Realised, Settings, Tick, Verdict};
 use serde::{Deserialize, Serialize};
+
+use crate::buckets::{Block, Buckets};
 
 /// Seconds that are not compared after a new table: some of their requests were dealt by the old one.
 const UNSETTLED: u32 = 2;
@@ -45,6 +47,8 @@ pub(crate) struct Evidence {
     realised: Realised,
     /// Stable's last minutes, where the plan compares the candidate with them.
     past: Option<Past>,
+    /// The same requests for Kayenta's judge, where the spec asks for it, and how long a stretch is.
+    kayenta: Option<(u64, Buckets)>,
     /// It was shown, at this stage, that the candidate is not worse.
     shown: bool,
     #[serde(skip)]
@@ -62,28 +66,10 @@ struct Past {
     candidate: Block,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Block {
-    seconds: u32,
-    counts: Counts,
-    latency: Latencies,
-}
-
-impl Block {
-    fn add(&mut self, counts: Counts, latency: &[(u64, u64)]) {
-        self.seconds += 1;
-        self.counts.add(counts);
-        add_latencies(&mut self.latency, latency);
-    }
-    fn arm(&self) -> Arm<'_> {
-        Arm { counts: self.counts, latency: &self.latency }
-    }
-}
-
 impl Past {
     /// A second in which stable got all requests.
-    fn add(&mut self, counts: Counts, latency: &[(u64, u64)]) {
-        self.open.add(counts, latency);
+    fn add(&mut self, arm: Arm<'_>) {
+        self.open.add(1, arm);
         if self.open.seconds >= BLOCK {
             self.blocks.push_back(std::mem::take(&mut self.open));
             if self.blocks.len() > BLOCKS {
@@ -95,8 +81,12 @@ impl Past {
 
 impl Evidence {
     /// The judge for a plan, made once.
-    pub(crate) fn prepare(&mut self, plan: &Plan, metrics: &[Metric]) {
+    pub(crate) fn prepare(&mut self, plan: &Plan, spec: Option<&Spec>) {
         if let (None, Some(against)) = (&self.judge, &plan.against) {
+            let metrics = spec.map_or(&[][..], |spec| &spec.metrics);
+            let kayenta = spec.and_then(|spec| spec.kayenta.as_ref());
+            self.kayenta =
+                kayenta.map(|kayenta| (kayenta.bucket.0.as_secs(), Buckets::default()));
             let counted = metrics.iter().filter(|metric| metric.is_counted());
             let others: Vec<Compare<'_>> = counted
                 .map(|metric| Compare {
@@ -149,13 +139,21 @@ impl Evidence {
         let of = comparing.of.as_ref().filter(|_| settled);
         self.remember(second, of.is_none());
         if let Some(of) = of {
-            if self.of.as_ref().is_some_and(|known| !known.is_alike(of))
-                && let Some(judge) = &mut self.judge
-            {
-                judge.compare_anew();
+            if self.of.as_ref().is_some_and(|known| !known.is_alike(of)) {
+                self.compare_anew();
             }
             self.of = Some(of.clone());
             self.observe(second, &comparing, of);
+        }
+    }
+
+    /// Other sides are compared from now on.
+    fn compare_anew(&mut self) {
+        if let Some(judge) = &mut self.judge {
+            judge.compare_anew();
+        }
+        if let Some((_, buckets)) = &mut self.kayenta {
+            *buckets = Buckets::default();
         }
     }
 
@@ -174,7 +172,8 @@ impl Evidence {
         if let Some(past) = &mut self.past
             && !second.releases.contains_key(&comparing.candidate)
         {
-            past.add(counts(&sample(stable)), &stable.latency);
+            let counts = counts(&sample(stable));
+            past.add(Arm { counts, latency: &stable.latency });
         }
     }
 
@@ -202,32 +201,41 @@ impl Evidence {
         let (candidate, stable) = (counts(&new), counts(&old));
         let realised = self.realised.take(1, candidate.requests, stable.requests);
         let share = comparing.share.filter(|_| *of == Compared::Releases);
-        let Some(judge) = &mut self.judge else { return };
-        if let Some(share) = share {
+        if let (Some(share), Some(judge)) = (share, &mut self.judge) {
             judge.check_split(share, candidate.requests, stable.requests);
         }
         let Some(share) = share.or(realised) else { return };
         let candidate = Arm { counts: candidate, latency: &new.latency };
         let stable = Arm { counts: stable, latency: &old.latency };
-        judge.observe("", &Tick { seconds: 1, share, candidate, stable, cold: comparing.cold });
+        let cold = comparing.cold;
+        self.tick(&Tick { seconds: 1, share, candidate, stable, cold });
+    }
+
+    /// Takes in a tick of the requests that the proxy counted.
+    fn tick(&mut self, tick: &Tick<'_>) {
+        if let Some(judge) = &mut self.judge {
+            judge.observe("", tick);
+        }
+        if let Some((length, buckets)) = &mut self.kayenta {
+            buckets.take(tick, *length);
+        }
     }
 
     /// Copies and their originals are pairs: only those count in which one side was bad and the
     /// other was not.
     fn observe_copies(&mut self, copies: &Copies, cold: bool) {
-        let Some(judge) = &mut self.judge else { return };
         let (pairs, only_original, only_copy) = copies.discordant();
         let candidate =
             Arm { counts: Counts::new(pairs, only_copy), latency: &copies.copy.latency };
         let stable = Arm { counts: Counts::new(pairs, only_original), latency: &copies.original };
-        judge.observe("", &Tick { seconds: 1, share: 0.5, candidate, stable, cold });
+        self.tick(&Tick { seconds: 1, share: 0.5, candidate, stable, cold });
     }
 
     /// After the switch nothing runs beside the candidate: it is compared with stable's last minutes,
     /// each of them once.
     fn observe_after(&mut self, candidate: &Sample, cold: bool) {
-        let (Some(judge), Some(past)) = (&mut self.judge, &mut self.past) else { return };
-        past.candidate.add(counts(candidate), &candidate.latency);
+        let Some(past) = &mut self.past else { return };
+        past.candidate.add(1, Arm { counts: counts(candidate), latency: &candidate.latency });
         if past.candidate.seconds < BLOCK {
             return;
         }
@@ -237,7 +245,7 @@ impl Evidence {
         let share = realised.take(BLOCK, now.counts.requests, before.counts.requests);
         if let Some(share) = share {
             let (candidate, stable) = (now.arm(), before.arm());
-            judge.observe("", &Tick { seconds: BLOCK, share, candidate, stable, cold });
+            self.tick(&Tick { seconds: BLOCK, share, candidate, stable, cold });
         }
     }
 
@@ -259,7 +267,15 @@ impl Evidence {
         judge.observe(metric.name.as_str(), &Tick { seconds, share, candidate, stable, cold });
     }
 
-    /// What the evidence comes to; `None` where nothing is compared.
+    /// Is there more to compare? Stable's past comes to an end, and an app that was started a moment
+    /// ago has none: then only absolute bounds can judge.
+    fn has_more(&self) -> bool {
+        let of = self.comparing.as_ref().and_then(|comparing| comparing.of.as_ref());
+        let past = self.past.as_ref().is_some_and(|past| !past.blocks.is_empty());
+        of != Some(&Compared::Before) || past
+    }
+
+    /// What the evidence comes to; `None` where nothing is, or can be, compared.
     pub(crate) fn look(&mut self) -> Option<Look> {
         self.comparing.as_ref()?.of.as_ref()?;
         let mut look = self.judge.as_ref()?.look();
@@ -268,7 +284,16 @@ impl Evidence {
         if self.shown && look.verdict == Verdict::Continue {
             look.verdict = Verdict::Promote;
         }
-        Some(look)
+        let open = matches!(look.verdict, Verdict::Continue | Verdict::NoData);
+        (!open || self.has_more()).then_some(look)
+    }
+}
+
+impl Evidence {
+    /// What Kayenta's judge says; `None` where nothing is compared, or not by it.
+    pub(crate) fn kayenta(&self, settings: &Kayenta) -> Option<(Verdict, String)> {
+        self.comparing.as_ref()?.of.as_ref()?;
+        Some(self.kayenta.as_ref()?.1.judge(settings))
     }
 }
 

@@ -12,6 +12,7 @@
 
 pub mod api;
 mod book;
+mod buckets;
 pub mod clock;
 mod context;
 mod cut;

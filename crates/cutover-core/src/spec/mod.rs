@@ -1,6 +1,7 @@
 //! `cutover.yaml`: what an app is and how it is released.
 
 mod check;
+mod kayenta;
 mod metrics;
 mod parse;
 mod problem;
@@ -24,6 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::{problems, schema};
+pub use kayenta::{Kayenta, SERIES};
 pub use metrics::{Auth, Basic, Header, HttpValue, Metric, Prometheus, Tls};
 pub use parse::{Source, parse};
 pub use problem::{MOST as MOST_PROBLEMS, Problem};
@@ -225,6 +227,9 @@ pub struct Judge {
     /// collects evidence if not given, a minute at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_up: Option<Span>,
+    /// Let Kayenta's judge compare, in place of `tolerance` and `not-worse-by`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kayenta: Option<Kayenta>,
     /// Fewer requests than this prove nothing.
     pub min_requests: u64,
     /// How long the rollout waits for a person when there is no verdict; then it turns back.
@@ -242,6 +247,7 @@ impl Default for Judge {
             tolerance: Tolerance::default(),
             not_worse_by: Points::ONE,
             warm_up: None,
+            kayenta: None,
             min_requests: 100,
             hold_limit: Span::secs(24 * 3600),
             metrics: vec![],

@@ -36,8 +36,7 @@ impl<W: World> Driver<W> {
         let plan = &rollout.plan;
         let spec = self.releases.get(&plan.candidate).map(|release| &release.spec);
         let judge = spec.and_then(|spec| spec.judge.as_ref());
-        let metrics = judge.map_or(&[][..], |judge| &judge.metrics);
-        self.run.tally.evidence.prepare(plan, metrics);
+        self.run.tally.evidence.prepare(plan, judge);
         if !self.run.tally.evidence.has_judge() {
             return;
         }
@@ -108,6 +107,16 @@ impl<W: World> Driver<W> {
         let of = Compared::at(plan, stage);
         let sides = self.run.tally.stage().sides(of.as_ref(), plan.stable(), plan.candidate);
         let (verdict, reason) = guard::judge(&bounds, &sides.1);
+        let spec = self.releases.get(&plan.candidate).map(|release| &release.spec);
+        let kayenta = spec.and_then(|spec| spec.judge.as_ref()?.kayenta.as_ref());
+        if let Some(settings) = kayenta {
+            let said = self.run.tally.evidence.kayenta(settings);
+            let (verdict, reason) = match said {
+                Some(said) => reason::combine((verdict, reason), said),
+                None => (verdict, reason),
+            };
+            return Opinion { verdict, reason, look: None };
+        }
         let old = plan.stable().and_then(|id| self.name(id));
         let (Some(look), Some(old)) = (self.run.tally.evidence.look(), old) else {
             return Opinion { verdict, reason, look: None };

@@ -159,7 +159,11 @@ impl<W: World> Driver<W> {
             Phase::Back { .. } | Phase::Done(_) => None,
         };
         match self.context.events.kept_tally(&self.subject, self.run.number) {
-            Some(tally) => self.run.tally = tally,
+            Some(tally) => {
+                self.run.tally = tally;
+                // Nothing was read before it was stored.
+                self.run.tally.partial |= self.run.tally.cursor().is_none();
+            }
             // What was counted before this start is not known.
             None => self.run.tally.partial = true,
         }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The group of the metrics that name none.
 pub const UNGROUPED: &str = "ungrouped";
 
 /// A configuration of the judge.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Settings {
     /// The metrics by name.
@@ -23,7 +24,7 @@ pub struct Settings {
 }
 
 /// How one metric is compared.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Metric {
     /// The groups whose scores it counts in; [`UNGROUPED`] if there are none.
@@ -45,7 +46,7 @@ pub struct Metric {
 }
 
 /// Which changes of a metric are bad.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// Only higher values.
@@ -58,19 +59,18 @@ pub enum Direction {
 }
 
 /// What a bucket without a value means.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NanStrategy {
     /// Nothing is known of it.
     #[default]
     Remove,
-    /// Zero, as for counts of errors that exist only once there are some. An arm without a single
-    /// bucket is a pass then, as in Kayenta.
+    /// Zero, as for counts of errors that exist only once there are some.
     Replace,
 }
 
 /// What happens to values far from the others of their arm.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Outliers {
     /// Are they dropped?
@@ -81,7 +81,7 @@ pub struct Outliers {
 }
 
 /// Whether outliers are dropped.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutlierStrategy {
     /// They count like all values.
@@ -94,7 +94,7 @@ pub enum OutlierStrategy {
 /// How large a change must be, beyond being significant.
 ///
 /// The thresholds default to "no change" of their measure: 1 for the ratio of means, 0.5 for CLES.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct EffectSize {
     /// What is compared with the thresholds.
@@ -110,7 +110,7 @@ pub struct EffectSize {
 }
 
 /// A measure of the size of a change.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
     /// The experiment's mean by the control's; unknown where either is 0, and misleading for
@@ -123,8 +123,9 @@ pub enum Measure {
 }
 
 /// A number from 0 to 100.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64", into = "f64")]
+#[schemars(with = "f64")]
 pub struct Percent(f64);
 
 /// Why settings cannot be used.
@@ -207,6 +208,12 @@ impl Settings {
 }
 
 impl Metric {
+    /// A metric of which only more is bad.
+    #[must_use]
+    pub fn harm_is_more() -> Metric {
+        Metric { direction: Direction::Increase, ..Metric::default() }
+    }
+
     /// The groups whose scores it counts in: at least one.
     pub(super) fn group_names(&self) -> impl Iterator<Item = &str> {
         let own = self.groups.is_empty().then_some(UNGROUPED);
