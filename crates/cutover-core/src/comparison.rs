@@ -216,7 +216,8 @@ mod tests {
     #[test]
     fn only_pairs_with_one_bad_side_tell_of_a_difference() {
         let mut copies = Copies { same_status: 90, unanswered: 1, ..Copies::default() };
-        for (pair, count) in [("200 → 500", 3), ("502 → 200", 2), ("500 → 503", 4), ("200 → 404", 5)]
+        for (pair, count) in
+            [("200 → 500", 3), ("502 → 200", 2), ("500 → 503", 4), ("200 → 404", 5)]
         {
             copies.differ(pair.to_owned(), count);
         }

@@ -58,7 +58,9 @@ fn figures(part: &Part, old: &ReleaseName) -> String {
     };
     let _ = match seen.at_least {
         Some(least) => write!(text, ", at least +{} (99%)", points(least)),
-        None if part.at_most < 0.99 => write!(text, ", at most {:+}pp (95%)", Rounded(part.at_most)),
+        None if part.at_most < 0.99 => {
+            write!(text, ", at most {:+}pp (95%)", Rounded(part.at_most))
+        }
         None => Ok(()),
     };
     let requests = seen.candidate.requests;

@@ -164,9 +164,7 @@ impl Evidence {
         let instances: Vec<Counts> = stable
             .instances
             .values()
-            .map(|counts| {
-                Counts::new(counts.requests, counts.errors + counts.failed + counts.lost)
-            })
+            .map(|counts| Counts::new(counts.requests, counts.errors + counts.failed + counts.lost))
             .collect();
         // What is compared brings its own latencies.
         let latency = if alone { stable.latency.as_slice() } else { &[] };

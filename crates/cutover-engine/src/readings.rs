@@ -148,7 +148,10 @@ mod tests {
             readings.take(&metrics[0], Memory::default(), read);
             readings.verdict(&metrics).map(|(verdict, _)| verdict)
         };
-        assert_eq!(after(Ok(Reading::of(Found::Nothing("none".into())))), Some(Verdict::Inconclusive));
+        assert_eq!(
+            after(Ok(Reading::of(Found::Nothing("none".into())))),
+            Some(Verdict::Inconclusive)
+        );
         assert_eq!(after(Err(error())), Some(Verdict::Error));
         assert_eq!(after(value(1.0)), None);
         assert_eq!([after(value(3.0)), after(value(3.0))], [None, None]);

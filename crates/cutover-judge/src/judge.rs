@@ -236,7 +236,11 @@ impl Judge {
             Verdict::Invalid
         } else if look.log_worse >= -settings.hold.ln() {
             Verdict::Hold
-        } else if self.metrics.iter().any(|metric| metric.required && metric.candidate.requests == 0) {
+        } else if self
+            .metrics
+            .iter()
+            .any(|metric| metric.required && metric.candidate.requests == 0)
+        {
             Verdict::NoData
         } else if look.log_not_worse >= -settings.beta.ln() && candidate >= settings.min_requests {
             Verdict::Promote

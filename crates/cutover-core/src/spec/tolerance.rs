@@ -129,8 +129,7 @@ impl FromStr for Worse {
             None if text.ends_with('x') => times(text).map(|times| (times, Points(0))),
             None => points(text).map(|points| (1000, points)),
         };
-        let (times, points) =
-            whole.ok_or_else(|| InvalidWorse(text.chars().take(80).collect()))?;
+        let (times, points) = whole.ok_or_else(|| InvalidWorse(text.chars().take(80).collect()))?;
         Ok(Worse { times, points })
     }
 }
@@ -200,7 +199,9 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for bad in ["", "x", "pp", "0.9x", "11x", "51pp", "1.2345x", "1.x", "-1x", "1.2x 0.1pp", "1%"] {
+        for bad in
+            ["", "x", "pp", "0.9x", "11x", "51pp", "1.2345x", "1.x", "-1x", "1.2x 0.1pp", "1%"]
+        {
             assert!(bad.parse::<Worse>().is_err(), "{bad:?} must be refused");
         }
         for bad in ["", "0pp", "1", "51pp", "1e1pp", "0.0001pp"] {

@@ -14,8 +14,8 @@ use cutover_judge::Look;
 
 use super::Driver;
 use crate::evidence::Comparing;
-use crate::readings::severity;
 use crate::ports::World;
+use crate::readings::severity;
 
 /// How often a look is told while nobody waits for a verdict.
 const TELL_IDLE: Duration = Duration::from_secs(60);
@@ -81,8 +81,8 @@ impl<W: World> Driver<W> {
             }
         }
         let every = if awaited { TELL_AWAITED } else { TELL_IDLE };
-        let due = verdict != before
-            || now.since(self.run.told_verdict.max(forward.entered)) >= every;
+        let due =
+            verdict != before || now.since(self.run.told_verdict.max(forward.entered)) >= every;
         self.run.verdict = Some((verdict, reason.clone()));
         if due {
             self.run.told_verdict = now;

@@ -1,5 +1,7 @@
 //! Calls over HTTP(S), bounded in size. Redirects are not followed: what lets us in is for one host.
 
+use std::error::Error;
+
 use bytes::Bytes;
 use cutover_core::spec::{Auth, Tls};
 use cutover_engine::ports::Sides;
@@ -85,8 +87,10 @@ impl Client {
         let request = request
             .body(Full::new(Bytes::copy_from_slice(form.as_bytes())))
             .map_err(|error| Failure::new(chain(&error)))?;
-        let response =
-            self.pool.request(request).await.map_err(|error| Failure::new(chain(&error)))?;
+        let response = self.pool.request(request).await.map_err(|error| {
+            // Its own words only say that it was the client.
+            Failure::new(error.source().map_or_else(|| error.to_string(), chain))
+        })?;
         let status = response.status();
         let body = Limited::new(response.into_body(), LARGEST).collect().await;
         match body {

@@ -293,8 +293,12 @@ pub(crate) fn events() -> Vec<Event> {
         let shares = BTreeMap::from([(one, new.rest()), (two, new)]);
         EventKind::Routed { shares, held: false, preview: None, flags: BTreeMap::new() }
     };
-    let judged =
-        |verdict, reason: &str| EventKind::Judged { stage: 1, verdict, reason: reason.to_owned(), evidence: None };
+    let judged = |verdict, reason: &str| EventKind::Judged {
+        stage: 1,
+        verdict,
+        reason: reason.to_owned(),
+        evidence: None,
+    };
     vec![
         event(250, EventKind::StageEntered { stage: 0 }),
         event(248, routed(50)),

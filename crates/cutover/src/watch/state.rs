@@ -300,7 +300,8 @@ mod tests {
     fn what_is_said_again_and_again_takes_one_line() {
         let mut state = State::new(None, At(0));
         let judged = |stage, verdict, reason: &str| {
-            let kind = EventKind::Judged { stage, verdict, reason: reason.to_owned(), evidence: None };
+            let kind =
+                EventKind::Judged { stage, verdict, reason: reason.to_owned(), evidence: None };
             News::Event(Box::new(sample::event(0, kind)))
         };
         state.learn(judged(1, Verdict::Inconclusive, "10 of 100"));

@@ -40,11 +40,9 @@ pub(super) async fn read(
     let now = now(api, &question).await?;
     let mut look = Look { api, metric, question, now, odd: BTreeSet::new(), begun };
     let mut next = memory.clone();
-    let found = look.found(&mut next, sides, stable).await?;
-    if let Kept::Yes(_) = &found {
-        *memory = next;
-    }
-    let (Kept::Yes(mut reading) | Kept::No(mut reading)) = found;
+    let mut reading = look.found(&mut next, sides, stable).await?;
+    // Only what went well is remembered.
+    *memory = next;
     reading.warnings.splice(0..0, look.now.warnings);
     reading.warnings.extend(look.odd.iter().take(3).map(|instance| {
         format!(
@@ -60,12 +58,6 @@ struct Now {
     at: u64,
     counters: Snapshot,
     warnings: Vec<String>,
-}
-
-/// Shall what was seen be remembered?
-enum Kept {
-    Yes(Reading),
-    No(Reading),
 }
 
 struct Look<'a> {
@@ -84,7 +76,7 @@ impl Look<'_> {
         memory: &mut Memory,
         sides: &Sides,
         stable: &ReleaseName,
-    ) -> Result<Kept, Failure> {
+    ) -> Result<Reading, Failure> {
         if memory.question != self.question.digest {
             *memory = Memory { question: self.question.digest.clone(), ..Memory::default() };
         }
@@ -95,22 +87,19 @@ impl Look<'_> {
         let Some(looked) = memory.looked else {
             self.advance_to_now(memory, &mut Totals::default());
             let why = "counters need two looks, and this was the first";
-            return Ok(Kept::Yes(nothing(why.to_owned())));
+            return Ok(nothing(why.to_owned()));
         };
         if self.now.at <= looked {
             return Ok(self.behind(memory, looked));
         }
         if let Some(why) = self.absent(sides, stable) {
             self.advance_to_now(memory, &mut Totals::default());
-            return Ok(Kept::Yes(nothing(why)));
+            return Ok(nothing(why));
         }
         if self.metric.counts_errors() && !memory.errors_seen {
-            // What happened meanwhile is counted once there is one: until then nothing is taken
-            // into memory.
-            return Ok(Kept::No(nothing(
-                "no series matches `errors` on either side: that is no error yet, or a wrong query"
-                    .to_owned(),
-            )));
+            // Memory stays where it is: once there is one, all that happened meanwhile is counted.
+            let why = "no series matches `errors` on either side: no error yet, or a wrong query";
+            return Ok(nothing(why.to_owned()));
         }
         let mut totals = Totals::default();
         let caught_up = self.catch_up(memory, looked, &mut totals).await?;
@@ -124,7 +113,7 @@ impl Look<'_> {
             let left = Span::millis(self.now.at.saturating_sub(until) / 1000 * 1000);
             warnings.push(format!("still catching up with what happened: {left} are left"));
         }
-        Ok(Kept::Yes(Reading { found: Found::Counts(counts), warnings }))
+        Ok(Reading { found: Found::Counts(counts), warnings })
     }
 
     fn advance_to_now(&mut self, memory: &mut Memory, totals: &mut Totals) {
@@ -132,16 +121,16 @@ impl Look<'_> {
     }
 
     /// Prometheus' clock is not after the last look.
-    fn behind(&mut self, memory: &mut Memory, looked: u64) -> Kept {
+    fn behind(&mut self, memory: &mut Memory, looked: u64) -> Reading {
         let why = "its clock has not moved on since the last look".to_owned();
         let reading = Reading::of(Found::Nothing(why));
         if looked - self.now.at < WRONG_CLOCK {
-            return Kept::No(reading);
+            return reading;
         }
         memory.looked = None;
         memory.counters.clear();
         self.advance_to_now(memory, &mut Totals::default());
-        Kept::Yes(reading)
+        reading
     }
 
     /// Which counters are not there at all.
