@@ -315,6 +315,15 @@ impl<W: World> Engine<W> {
         Ok(now.into_iter().chain(before).take(most).collect())
     }
 
+    /// What the judge of a rollout was fed with, oldest first; empty where that is not known.
+    ///
+    /// # Errors
+    /// If there is no such app, or the log cannot be read.
+    pub async fn ticks(&self, subject: &Subject, rollout: u64) -> Result<Vec<String>, Refused> {
+        self.known(subject).await?;
+        self.context.events.ticks(subject, rollout).map_err(|error| internal(&error))
+    }
+
     /// The key figures of one app, of all in one environment, or of all.
     ///
     /// # Errors

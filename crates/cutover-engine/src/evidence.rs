@@ -16,6 +16,7 @@ use cutover_judge::{Arm, Compare, Counts, Judge, Look, Margin, Realised, Setting
 use serde::{Deserialize, Serialize};
 
 use crate::buckets::{Block, Buckets};
+use crate::recorded;
 
 /// Seconds that are not compared after a new table: some of their requests were dealt by the old one.
 const UNSETTLED: u32 = 2;
@@ -51,6 +52,12 @@ pub(crate) struct Evidence {
     kayenta: Option<(u64, Buckets)>,
     /// It was shown, at this stage, that the candidate is not worse.
     shown: bool,
+    /// Seconds that were compared.
+    #[serde(default)]
+    compared: u64,
+    /// What was compared since it was stored last, a line for each tick.
+    #[serde(skip)]
+    recorded: Vec<String>,
     #[serde(skip)]
     comparing: Option<Comparing>,
     #[serde(skip)]
@@ -100,6 +107,11 @@ impl Evidence {
             let after = |stage| Compared::at(plan, stage) == Some(Compared::Before);
             self.past = plan.stages.iter().any(after).then(Past::default);
         }
+    }
+
+    /// Takes out what was compared since the last time.
+    pub(crate) fn take_recorded(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.recorded)
     }
 
     /// Is there a judge?
@@ -215,6 +227,8 @@ impl Evidence {
     fn tick(&mut self, tick: &Tick<'_>) {
         if let Some(judge) = &mut self.judge {
             judge.observe("", tick);
+            self.compared += u64::from(tick.seconds);
+            self.recorded.extend(recorded::line(self.compared, tick));
         }
         if let Some((length, buckets)) = &mut self.kayenta {
             buckets.take(tick, *length);

@@ -29,6 +29,7 @@ pub mod ports;
 pub mod prune;
 mod pruned;
 mod readings;
+mod recorded;
 mod report;
 mod tally;
 mod watch;

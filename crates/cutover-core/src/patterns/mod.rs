@@ -181,6 +181,7 @@ fn fill(pattern: Pattern, making: Making<'_>, course: Course) -> Plan {
         not_worse_by: judge.not_worse_by,
         warm_up: judge.warm_up,
         min_requests: judge.min_requests,
+        by_kayenta: judge.kayenta.is_some(),
     };
     Plan {
         pattern,

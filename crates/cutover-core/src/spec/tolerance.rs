@@ -41,6 +41,9 @@ pub struct Against {
     pub warm_up: Option<Span>,
     /// Fewer requests than this show nothing.
     pub min_requests: u64,
+    /// Kayenta's judge compares, by what the release's spec says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_kayenta: bool,
 }
 
 /// So many times as much, and so much more: `1.2x`, `0.1pp`, `1.2x+0.1pp`.

@@ -151,8 +151,10 @@ impl<W: World> Driver<W> {
     }
 
     /// Stores the tally, for a daemon that starts again in the middle.
-    pub(super) fn keep_tally(&self) {
+    pub(super) fn keep_tally(&mut self) {
+        let lines = self.run.tally.evidence.take_recorded();
         self.context.events.keep_tally(&self.subject, self.run.number, &self.run.tally);
+        self.context.events.keep_ticks(&self.subject, self.run.number, &lines);
     }
 
     /// Reads the counts for the last time, the second that is not over yet included.

@@ -187,6 +187,13 @@ pub(crate) async fn compared(
     Ok(Json(daemon.engine.compared(&subject(&name)?, most).await?))
 }
 
+pub(crate) async fn ticks(
+    State(daemon): State<Shared>,
+    Path((name, rollout)): Path<(String, u64)>,
+) -> Answer<Vec<String>> {
+    Ok(Json(daemon.engine.ticks(&subject(&name)?, rollout).await?))
+}
+
 pub(crate) async fn logs(
     State(daemon): State<Shared>,
     Path((name, instance)): Path<(String, String)>,

@@ -141,6 +141,13 @@ pub(crate) fn table() -> Vec<Route> {
                 || get(routes::compared),
             )
         },
+        route(
+            "get",
+            "/v1/apps/{subject}/ticks/{rollout}",
+            "What the judge of a rollout was fed with, a line of JSON for each second.",
+            Body::Json(schema::<Vec<String>>),
+            || get(routes::ticks),
+        ),
         Route {
             query: &[("lines", "how many of the last lines; 100 if not given")],
             ..route(

@@ -21,4 +21,5 @@ mod rollouts;
 mod texts;
 mod under_load;
 mod validate;
+mod verdicts;
 mod watching;
