@@ -33,3 +33,4 @@ mod tally;
 mod watch;
 
 pub use engine::Engine;
+pub use evidence::settings as judge_settings;
