@@ -265,6 +265,7 @@ pub(crate) fn past() -> Vec<HistoryEntry> {
         counts: Some(Counters::default()),
         counts_partial: false,
         message: None,
+        judged: vec![],
         reason: match outcome {
             Outcome::Succeeded => None,
             _ => Some("errors 12.50% > 1% (31 of 248 requests)".into()),

@@ -171,3 +171,27 @@ fn power_and_plan_use_what_the_proxy_counted() {
     assert_eq!((&gates[0]["share"], &json["plan"]["pattern"]), (&0.05.into(), &"canary".into()));
     world.run("judge power --pattern canary").expect_ok().says("requests/s with 0.00% errors");
 }
+
+#[test]
+fn history_shows_how_the_evidence_of_each_stage_grew() {
+    let world = World::new();
+    let canary = "patterns: { canary: { steps: [50%], bake: 3s } }\n\
+                  judge: { min-requests: 20, not-worse-by: 50pp, warm-up: 0s }";
+    world.spec().pattern("canary").more(canary).write();
+    world.deploy("v1").expect_ok();
+    world.deploy("v2 --detach").expect_ok();
+    let outcome = || world.run("history -n 1 --json").json()["rollouts"][0].clone();
+    wait_until("the canary is over", || {
+        (0..20).for_each(|_| drop(get_tcp(&world.address(), "/")));
+        !outcome()["outcome"].is_null()
+    });
+    let rollout = outcome();
+    let stage = &rollout["judged"][0];
+    assert_eq!((&stage["stage"], &rollout["outcome"]), (&0.into(), &"succeeded".into()));
+    assert_eq!(stage["evidence"]["verdict"], "promote", "{rollout:#}");
+    let grown = stage["grown"].as_array().unwrap();
+    let log = |place: usize| grown[place]["log_not_worse"].as_f64().unwrap();
+    assert!(grown.len() > 1 && log(grown.len() - 1) > log(0), "{grown:?}");
+    let text = world.run("history -n 1").expect_ok();
+    text.says("     stage 1: not worse ").says("100%  worse ");
+}
