@@ -36,7 +36,10 @@ pub(crate) fn reached(part: Part, log: f64) -> f64 {
 /// `▁▂▄▆ 61%`: how it grew, in so many cells, and how far it is.
 pub(crate) fn grown(values: &[f64], cells: usize) -> String {
     let newest = values.last().copied().unwrap_or_default();
-    format!("{} {}", bars(&columns(values, cells), 1.0), percent(newest))
+    // Only what is enough is a full bar.
+    let short = |value: f64| if value < 1.0 { value.min(0.85) } else { value };
+    let columns: Vec<_> = columns(values, cells).into_iter().map(|v| v.map(short)).collect();
+    format!("{} {}", bars(&columns, 1.0), percent(newest))
 }
 
 /// `61%`

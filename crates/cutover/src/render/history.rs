@@ -197,7 +197,7 @@ mod tests {
         ]);
         let text = history(&[entry(json!({"judged": judged}))], false);
         let expected = "
-     stage 1: not worse ▂▃▄▅▆▇██ 100%  worse ▁▁▁▁▁▁▁▁ 0%  errors +0.12 ≤ +1.20pp";
+     stage 1: not worse ▂▃▄▅▆▇▇█ 100%  worse ▁▁▁▁▁▁▁▁ 0%  errors +0.12 ≤ +1.20pp";
         assert!(text.ends_with(expected), "{text}");
     }
 
