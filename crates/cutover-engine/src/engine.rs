@@ -293,6 +293,25 @@ impl<W: World> Engine<W> {
         entries.map_err(|error| internal(&error))
     }
 
+    /// Adds to each rollout what the judge saw at its stages.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn with_evidence(
+        &self,
+        mut entries: Vec<HistoryEntry>,
+    ) -> Result<Vec<HistoryEntry>, Refused> {
+        let context = Arc::clone(&self.context);
+        let read = move || -> Result<Vec<HistoryEntry>, JournalError> {
+            for entry in &mut entries {
+                entry.judged = history::judged(&context.events, entry.number)?;
+            }
+            Ok(entries)
+        };
+        let entries = tokio::task::spawn_blocking(read).await.map_err(|error| internal(&error))?;
+        entries.map_err(|error| internal(&error))
+    }
+
     /// What the stages of the newest rollouts compared, newest first, at most `most`; the stage that
     /// is under way first.
     ///

@@ -194,6 +194,23 @@ impl EventLog {
         )
     }
 
+    /// Stored `judged` events of one rollout, oldest first: of each stage the newest, and of those
+    /// before about `most`, evenly.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub fn judged(&self, rollout: u64, most: usize) -> Result<Vec<Event>, JournalError> {
+        self.read(
+            "SELECT body FROM (
+                 SELECT idx, body, ROW_NUMBER() OVER (stages ORDER BY idx) AS place,
+                        COUNT(*) OVER stages AS count
+                 FROM events WHERE type = 'judged' AND rollout = ?1
+                 WINDOW stages AS (PARTITION BY json_extract(body, '$.stage')))
+             WHERE place = count OR place % MAX(1, count / ?2) = 0 ORDER BY idx",
+            params![rollout, i64::try_from(most.max(1)).unwrap_or(i64::MAX)],
+        )
+    }
+
     /// Keeps the tally of an app's rollout. A lost one only costs counts.
     pub(crate) fn keep_tally(&self, subject: &Subject, rollout: u64, tally: &Tally) {
         if let Ok(body) = serde_json::to_string(tally) {
@@ -313,6 +330,30 @@ mod tests {
         }
         let log = EventLog::open(folder.path(), 5).unwrap();
         assert_eq!(log.since(None, 0, 10).unwrap().len(), 4);
+    }
+
+    #[test]
+    fn of_each_stage_the_newest_verdict_is_found_and_some_before() {
+        use cutover_core::record::Verdict;
+        let folder = tempfile::tempdir().unwrap();
+        let subject: Subject = "shop".parse().unwrap();
+        let log = EventLog::open(folder.path(), 1).unwrap();
+        for at in 0..100 {
+            let (stage, verdict) = (usize::from(at >= 70), Verdict::Inconclusive);
+            for rollout in [7, 8] {
+                let reason = format!("{rollout} {at}");
+                let kind = EventKind::Judged { stage, verdict, reason, evidence: None };
+                log.tell(At(at), &subject, Some(rollout), kind);
+            }
+        }
+        let found = log.judged(7, 10).unwrap();
+        assert!(found.iter().all(|event| event.rollout == Some(7)));
+        let times: Vec<u64> = found.iter().map(|event| event.at.0).collect();
+        assert_eq!(
+            times,
+            [6, 13, 20, 27, 34, 41, 48, 55, 62, 69, 72, 75, 78, 81, 84, 87, 90, 93, 96, 99]
+        );
+        assert!(log.judged(9, 10).unwrap().is_empty());
     }
 
     #[test]

@@ -326,7 +326,8 @@ fn counts(sample: &Sample) -> Counts {
 }
 
 /// The judge's settings for a plan: its horizon is all the time in which the plan collects evidence.
-fn settings(plan: &Plan, against: &Against) -> Settings {
+#[must_use]
+pub fn settings(plan: &Plan, against: &Against) -> Settings {
     let gates = plan.stages.iter().flat_map(|stage| &stage.gates);
     let time = gates.map(|gate| match gate {
         Gate::Hold(span) | Gate::Conclude(span) => *span,

@@ -35,3 +35,4 @@ mod tally;
 mod watch;
 
 pub use engine::Engine;
+pub use evidence::settings as judge_settings;

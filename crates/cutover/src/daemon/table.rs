@@ -172,7 +172,11 @@ pub(crate) fn table() -> Vec<Route> {
             )
         },
         Route {
-            query: &[("subject", "of one app only"), ("most", "how many; 20 if not given")],
+            query: &[
+                ("subject", "of one app only"),
+                ("most", "how many; 20 if not given"),
+                ("evidence", "true: with what the judge saw at each stage"),
+            ],
             ..route(
                 "get",
                 "/v1/history",

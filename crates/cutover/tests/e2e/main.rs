@@ -13,6 +13,7 @@ mod gates;
 mod guide;
 mod harness;
 mod init;
+mod judge;
 mod leaving;
 mod logs;
 mod past;
