@@ -98,7 +98,8 @@ impl Look<'_> {
         }
         if self.metric.counts_errors() && !memory.errors_seen {
             // Memory stays where it is: once there is one, all that happened meanwhile is counted.
-            let why = "no series matches `errors` on either side: no error yet, or a wrong query";
+            let why = "no series matches `errors` on either side: a wrong query, or no error yet \
+                       (then append ` or 0 * ` and the query of `requests`)";
             return Ok(nothing(why.to_owned()));
         }
         let mut totals = Totals::default();
