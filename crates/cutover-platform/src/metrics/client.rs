@@ -13,8 +13,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use super::entrance::{Entrance, entrance};
-use super::failure::{Failure, chain};
 use super::tls;
+use super::unread::{Unread, chain};
 use crate::local::printable;
 
 /// No answer is larger.
@@ -41,7 +41,7 @@ impl Client {
         tls: Option<&Tls>,
         sides: &Sides,
         secrets: &mut Vec<String>,
-    ) -> Result<Client, Failure> {
+    ) -> Result<Client, Unread> {
         let entrance = match auth {
             Some(auth) => entrance(auth, &sides.base, secrets).await?,
             None => None,
@@ -62,17 +62,17 @@ impl Client {
     }
 
     /// Gets a document.
-    pub(super) async fn get(&self, url: &str) -> Result<Answer, Failure> {
+    pub(super) async fn get(&self, url: &str) -> Result<Answer, Unread> {
         self.call(Method::GET, url, "").await
     }
 
     /// Sends a form; it may be longer than a URL.
-    pub(super) async fn post(&self, url: &str, form: &str) -> Result<Answer, Failure> {
+    pub(super) async fn post(&self, url: &str, form: &str) -> Result<Answer, Unread> {
         self.call(Method::POST, url, form).await
     }
 
-    async fn call(&self, method: Method, url: &str, form: &str) -> Result<Answer, Failure> {
-        let uri: Uri = url.parse().map_err(|error| Failure::new(format!("not a URL: {error}")))?;
+    async fn call(&self, method: Method, url: &str, form: &str) -> Result<Answer, Unread> {
+        let uri: Uri = url.parse().map_err(|error| Unread::new(format!("not a URL: {error}")))?;
         let mut request = Request::builder()
             .method(&method)
             .uri(uri)
@@ -86,37 +86,37 @@ impl Client {
         }
         let request = request
             .body(Full::new(Bytes::copy_from_slice(form.as_bytes())))
-            .map_err(|error| Failure::new(chain(&error)))?;
+            .map_err(|error| Unread::new(chain(&error)))?;
         let response = self.pool.request(request).await.map_err(|error| {
             // Its own words only say that it was the client.
-            Failure::new(error.source().map_or_else(|| error.to_string(), chain))
+            Unread::new(error.source().map_or_else(|| error.to_string(), chain))
         })?;
         let status = response.status();
         let body = Limited::new(response.into_body(), LARGEST).collect().await;
         match body {
             Ok(body) => Ok(Answer { status, body: body.to_bytes() }),
             Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-            Err(error) => Err(Failure::new(format!("its answer broke off: {}", chain(&*error)))),
+            Err(error) => Err(Unread::new(format!("its answer broke off: {}", chain(&*error)))),
         }
     }
 }
 
-fn too_large() -> Failure {
-    Failure::new(format!("its answer is larger than {} MiB", LARGEST / 1024 / 1024))
+fn too_large() -> Unread {
+    Unread::new(format!("its answer is larger than {} MiB", LARGEST / 1024 / 1024))
         .help("ask for less: fewer labels, fewer instances")
 }
 
 /// What an answer without success means.
-pub(super) fn refused(answer: &Answer) -> Failure {
+pub(super) fn without_success(answer: &Answer) -> Unread {
     let Answer { status, body } = answer;
-    let failure = Failure::new(format!("it answers {status}{}", beginning(body)));
+    let unread = Unread::new(format!("it answers {status}{}", beginning(body)));
     if status.is_redirection() {
-        return failure.help("redirects are not followed: write the URL that they lead to");
+        return unread.help("redirects are not followed: write the URL that they lead to");
     }
     match *status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => failure.help("look at `auth`"),
-        StatusCode::NOT_FOUND => failure.help("look at `url`"),
-        _ => failure,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => unread.help("look at `auth`"),
+        StatusCode::NOT_FOUND => unread.help("look at `url`"),
+        _ => unread,
     }
 }
 

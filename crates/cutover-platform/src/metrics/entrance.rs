@@ -7,8 +7,8 @@ use base64::prelude::BASE64_STANDARD;
 use cutover_core::spec::Auth;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
-use super::failure::Failure;
 use super::files;
+use super::unread::Unread;
 
 /// A header to be let in by.
 #[derive(Debug)]
@@ -23,12 +23,12 @@ pub(super) async fn entrance(
     auth: &Auth,
     base: &Path,
     secrets: &mut Vec<String>,
-) -> Result<Option<Entrance>, Failure> {
+) -> Result<Option<Entrance>, Unread> {
     let (name, text, file) = if let Some(header) = &auth.header {
         let value = files::secret(base, &header.file, "the header's value").await?;
         secrets.push(value.clone());
         let name = HeaderName::from_bytes(header.name.as_bytes())
-            .map_err(|_| Failure::new(format!("{:?} is not the name of a header", header.name)))?;
+            .map_err(|_| Unread::new(format!("{:?} is not the name of a header", header.name)))?;
         (name, value, &header.file)
     } else if let Some(basic) = &auth.basic {
         let password = files::secret(base, &basic.password_file, "the password").await?;
@@ -43,7 +43,7 @@ pub(super) async fn entrance(
         return Ok(None);
     };
     let mut value = HeaderValue::from_str(&text).map_err(|_| {
-        Failure::new(format!("what is in {} cannot be sent in a header", file.display()))
+        Unread::new(format!("what is in {} cannot be sent in a header", file.display()))
     })?;
     value.set_sensitive(true);
     Ok(Some(Entrance { name, value }))

@@ -5,8 +5,8 @@ use cutover_core::spec::HttpValue;
 use cutover_engine::ports::Sides;
 use serde_json::Value;
 
-use super::client::{Client, beginning, refused};
-use super::failure::Failure;
+use super::client::{Client, beginning, without_success};
+use super::unread::Unread;
 use crate::local::printable;
 
 /// Gets the document and reads the number.
@@ -14,20 +14,20 @@ pub(super) async fn read(
     http: &HttpValue,
     sides: &Sides,
     secrets: &mut Vec<String>,
-) -> Result<Found, Failure> {
+) -> Result<Found, Unread> {
     let client =
         Client::open(&http.url, http.auth.as_ref(), http.tls.as_ref(), sides, secrets).await?;
     let answer = client.get(&sides.fill(&http.url, &sides.candidate)).await?;
     if !answer.status.is_success() {
-        return Err(refused(&answer));
+        return Err(without_success(&answer));
     }
     let document: Value = serde_json::from_slice(&answer.body).map_err(|error| {
-        Failure::new(format!("its answer is not JSON ({error}){}", beginning(&answer.body)))
+        Unread::new(format!("its answer is not JSON ({error}){}", beginning(&answer.body)))
     })?;
     number(&document, &http.value)
 }
 
-fn number(document: &Value, pointer: &str) -> Result<Found, Failure> {
+fn number(document: &Value, pointer: &str) -> Result<Found, Unread> {
     let value = document.pointer(pointer).unwrap_or(&Value::Null);
     if value.is_null() {
         return Ok(Found::Nothing(format!("there is nothing at {pointer:?}")));
@@ -36,7 +36,7 @@ fn number(document: &Value, pointer: &str) -> Result<Found, Failure> {
         Some(number) => Ok(Found::Value(number)),
         None => {
             let what = printable(&value.to_string(), 80);
-            Err(Failure::new(format!("at {pointer:?} is no number but {what}")))
+            Err(Unread::new(format!("at {pointer:?} is no number but {what}")))
         }
     }
 }

@@ -9,11 +9,11 @@
 mod client;
 mod command;
 mod entrance;
-mod failure;
 mod files;
 mod json;
 mod prometheus;
 mod source;
 mod tls;
+mod unread;
 
 pub use source::Metrics;

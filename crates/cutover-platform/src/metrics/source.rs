@@ -4,7 +4,7 @@ use cutover_core::metric::Reading;
 use cutover_core::spec::Metric;
 use cutover_engine::ports::{Memory, MetricError, MetricSource, Sides};
 
-use super::failure::Failure;
+use super::unread::Unread;
 use super::{command, json, prometheus};
 
 /// Every source of metrics that a spec can name.
@@ -22,14 +22,14 @@ impl MetricSource for Metrics {
         let look = look(metric, sides, memory, &mut secrets);
         let looked = tokio::time::timeout(metric.deadline.0, look).await.unwrap_or_else(|_| {
             let reason = format!("not done after {}", metric.deadline);
-            Err(Failure::new(reason).help("is it overloaded? `deadline` may be longer"))
+            Err(Unread::new(reason).help("is it overloaded? `deadline` may be longer"))
         });
         match looked {
             Ok(Reading { found, warnings }) => {
                 let warnings = warnings.iter().map(|text| scrub(text, &secrets)).collect();
                 Ok(Reading { found, warnings })
             }
-            Err(Failure { reason, help }) => Err(MetricError {
+            Err(Unread { reason, help }) => Err(MetricError {
                 metric: metric.name.clone(),
                 from: from(metric, sides),
                 reason: scrub(&reason, &secrets),
@@ -44,7 +44,7 @@ async fn look(
     sides: &Sides,
     memory: &mut Memory,
     secrets: &mut Vec<String>,
-) -> Result<Reading, Failure> {
+) -> Result<Reading, Unread> {
     if let Some(source) = &metric.prometheus {
         return prometheus::read(metric, source, sides, memory, secrets).await;
     }

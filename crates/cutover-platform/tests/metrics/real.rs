@@ -217,6 +217,19 @@ async fn queries_that_are_no_counters(real: &Real) {
     queries.errors = Some("sum by (http_requests_total{version=\"{version}\"}".to_owned());
     let why = wrong.failure().await;
     assert!(why.contains("it refuses `errors`: ") && why.contains("parse error"), "{why}");
+    let mut none = counted(real, "15s");
+    let queries = none.metric.prometheus.as_mut().unwrap();
+    queries.errors = Some("no_such{version=\"{version}\"}".to_owned());
+    none.nothing().await;
+    let why = none.nothing().await;
+    assert!(why.contains("append ` or 0 * ` and the query of `requests`"), "{why}");
+    let queries = none.metric.prometheus.as_mut().unwrap();
+    queries.errors = Some(format!(
+        "no_such{{version=\"{{version}}\"}} or 0 * {}",
+        queries.requests.as_deref().unwrap()
+    ));
+    none.nothing().await;
+    assert_eq!(pairs(&none.counts().await), [(0, 0), (0, 0)]);
     let mut rate = counted(real, "15s");
     let queries = rate.metric.prometheus.as_mut().unwrap();
     queries.requests =

@@ -151,27 +151,30 @@ fn pointer(http: &HttpValue, there: Place<'_>) {
 
 /// `with_query`: may the URL have a part from `?` on?
 fn address(url: &str, with_query: bool, source: &str, there: Place<'_>) {
-    let wrong = |message: &str, help: &str| {
+    let flawed = |message: &str, help: &str| {
         there.wrong(&[&[source, "url"]], &format!("`{source}.url` {message}"), help);
     };
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     let Some(rest) = rest else {
-        return wrong("must begin with http:// or https://", "write it like http://127.0.0.1:9090");
+        return flawed(
+            "must begin with http:// or https://",
+            "write it like http://127.0.0.1:9090",
+        );
     };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let plain = |c: char| c.is_ascii_graphic();
     if host.is_empty() || url.chars().count() > LONGEST || !url.chars().all(plain) {
-        return wrong("is not a URL", "write it like http://127.0.0.1:9090");
+        return flawed("is not a URL", "write it like http://127.0.0.1:9090");
     }
     if host.contains('{') {
-        wrong("must name its host", "`{version}` and the others belong into the path or query");
+        flawed("must name its host", "`{version}` and the others belong into the path or query");
     }
     // Whoever reads the spec, a plan or an error would see them.
     if host.contains('@') {
-        wrong("must hold no user or password", "use `auth`, with a file");
+        flawed("must hold no user or password", "use `auth`, with a file");
     }
     if rest.contains('#') || (!with_query && rest.contains('?')) {
-        wrong("must end with its path", "leave out what follows `?` or `#`");
+        flawed("must end with its path", "leave out what follows `?` or `#`");
     }
 }
 

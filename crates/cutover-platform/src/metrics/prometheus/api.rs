@@ -6,8 +6,8 @@ use cutover_core::spec::Prometheus;
 use cutover_engine::ports::Sides;
 use form_urlencoded::Serializer;
 
-use super::super::client::{Client, beginning, refused};
-use super::super::failure::Failure;
+use super::super::client::{Client, beginning, without_success};
+use super::super::unread::Unread;
 use super::answer::{Data, Envelope};
 use crate::local::printable;
 
@@ -36,15 +36,15 @@ pub(super) enum NotGiven {
     /// The query is wrong, in Prometheus' own words.
     Refused(String),
     /// It could not be asked.
-    Failed(Failure),
+    Failed(Unread),
 }
 
 impl NotGiven {
-    /// As a failure of this query.
-    pub(super) fn of(self, query: &str) -> Failure {
+    /// As what is wrong with this query.
+    pub(super) fn of(self, query: &str) -> Unread {
         match self {
-            NotGiven::Failed(failure) => failure,
-            NotGiven::Refused(why) => Failure::new(format!("it refuses the query: {why}"))
+            NotGiven::Failed(unread) => unread,
+            NotGiven::Refused(why) => Unread::new(format!("it refuses the query: {why}"))
                 .help(format!("the query is {}", printable(query, 1000))),
         }
     }
@@ -56,7 +56,7 @@ impl Api {
         sides: &Sides,
         deadline: Duration,
         secrets: &mut Vec<String>,
-    ) -> Result<Api, Failure> {
+    ) -> Result<Api, Unread> {
         let Prometheus { url, auth, tls, .. } = source;
         let client = Client::open(url, auth.as_ref(), tls.as_ref(), sides, secrets).await?;
         let url = sides.fill(url, &sides.candidate).trim_end_matches('/').to_owned();
@@ -112,14 +112,14 @@ impl Api {
             }
             Ok(Envelope::Error { error }) => {
                 let (status, error) = (answer.status, printable(&error, 300));
-                Err(NotGiven::Failed(Failure::new(format!("it answers {status}: {error}"))))
+                Err(NotGiven::Failed(Unread::new(format!("it answers {status}: {error}"))))
             }
-            _ if !answer.status.is_success() => Err(NotGiven::Failed(refused(&answer))),
+            _ if !answer.status.is_success() => Err(NotGiven::Failed(without_success(&answer))),
             Ok(Envelope::Success { data, warnings }) => bounded(data, &warnings),
             Err(error) => {
                 let beginning = beginning(&answer.body);
                 let reason = format!("its answer is not that of a Prometheus ({error}){beginning}");
-                Err(NotGiven::Failed(Failure::new(reason).help("look at `url`")))
+                Err(NotGiven::Failed(Unread::new(reason).help("look at `url`")))
             }
         }
     }
@@ -133,8 +133,8 @@ fn bounded(data: Data, warnings: &[String]) -> Result<Given, NotGiven> {
     };
     if series > MOST_SERIES {
         let reason = format!("it gives {series} series, and at most {MOST_SERIES} are read");
-        let failure = Failure::new(reason).help("name more labels, so that fewer series match");
-        return Err(NotGiven::Failed(failure));
+        let unread = Unread::new(reason).help("name more labels, so that fewer series match");
+        return Err(NotGiven::Failed(unread));
     }
     let said = warnings.iter().take(MOST_WARNINGS).map(|text| printable(text, 200)).collect();
     Ok(Given { data, warnings: said })

@@ -9,7 +9,7 @@ use cutover_core::units::Span;
 use cutover_engine::ports::{Memory, Sides};
 use tokio::time::Instant;
 
-use super::super::failure::Failure;
+use super::super::unread::Unread;
 use super::api::{Api, Given, NotGiven};
 use super::counters::advance;
 use super::question::{Counted, Question};
@@ -30,7 +30,7 @@ pub(super) async fn read(
     source: &Prometheus,
     sides: &Sides,
     memory: &mut Memory,
-) -> Result<Reading, Failure> {
+) -> Result<Reading, Unread> {
     let Some(stable) = &sides.stable else {
         let why = "there is no old release to compare with";
         return Ok(Reading::of(Found::Nothing(why.to_owned())));
@@ -76,30 +76,31 @@ impl Look<'_> {
         memory: &mut Memory,
         sides: &Sides,
         stable: &ReleaseName,
-    ) -> Result<Reading, Failure> {
+    ) -> Result<Reading, Unread> {
         if memory.question != self.question.digest {
             *memory = Memory { question: self.question.digest.clone(), ..Memory::default() };
         }
         memory.counters.retain(|id, _| *id == sides.candidate.id || *id == stable.id);
         let errors = self.now.counters.iter().any(|(s, _)| s.counted == Counted::Errors);
         memory.errors_seen |= errors;
-        let nothing = |why: String| Reading::of(Found::Nothing(why));
+        let no_data = |why: String| Reading::of(Found::Nothing(why));
         let Some(looked) = memory.looked else {
             self.advance_to_now(memory, &mut Totals::default());
             let why = "counters need two looks, and this was the first";
-            return Ok(nothing(why.to_owned()));
+            return Ok(no_data(why.to_owned()));
         };
         if self.now.at <= looked {
             return Ok(self.behind(memory, looked));
         }
         if let Some(why) = self.absent(sides, stable) {
             self.advance_to_now(memory, &mut Totals::default());
-            return Ok(nothing(why));
+            return Ok(no_data(why));
         }
         if self.metric.counts_errors() && !memory.errors_seen {
             // Memory stays where it is: once there is one, all that happened meanwhile is counted.
-            let why = "no series matches `errors` on either side: no error yet, or a wrong query";
-            return Ok(nothing(why.to_owned()));
+            let why = "no series matches `errors` on either side: a wrong query, or no error yet \
+                       (then append ` or 0 * ` and the query of `requests`)";
+            return Ok(no_data(why.to_owned()));
         }
         let mut totals = Totals::default();
         let caught_up = self.catch_up(memory, looked, &mut totals).await?;
@@ -158,7 +159,7 @@ impl Look<'_> {
         memory: &mut Memory,
         looked: u64,
         totals: &mut Totals,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, Unread> {
         let interval = u64::try_from(self.metric.interval.0.as_millis()).unwrap_or(u64::MAX).max(1);
         let now = self.now.at;
         if now - looked <= interval.saturating_mul(2) {
@@ -185,15 +186,15 @@ impl Look<'_> {
 }
 
 /// Asks, and finds out which query is wrong if one is.
-async fn now(api: &Api, question: &Question) -> Result<Now, Failure> {
+async fn now(api: &Api, question: &Question) -> Result<Now, Unread> {
     let given = match api.now(&question.query).await {
         Ok(given) => given,
-        Err(NotGiven::Failed(failure)) => return Err(failure),
+        Err(NotGiven::Failed(unread)) => return Err(unread),
         Err(NotGiven::Refused(why)) => {
             for part in &question.parts {
                 if let Err(NotGiven::Refused(why)) = api.now(&part.query).await {
                     let key = part.counted.as_str();
-                    return Err(Failure::new(format!("it refuses `{key}`: {why}"))
+                    return Err(Unread::new(format!("it refuses `{key}`: {why}"))
                         .help(format!("the query is {}", part.query)));
                 }
             }
@@ -204,6 +205,6 @@ async fn now(api: &Api, question: &Question) -> Result<Now, Failure> {
     let mut all = snapshots(question, given.data)?;
     let (at, counters) = all
         .pop_last()
-        .ok_or_else(|| Failure::new("its answer lacks the time that was asked for"))?;
+        .ok_or_else(|| Unread::new("its answer lacks the time that was asked for"))?;
     Ok(Now { at, counters, warnings: given.warnings })
 }

@@ -16,7 +16,7 @@ use cutover_core::metric::Reading;
 use cutover_core::spec::{Metric, Prometheus};
 use cutover_engine::ports::{Memory, Sides};
 
-use super::failure::Failure;
+use super::unread::Unread;
 use api::Api;
 
 /// Looks once.
@@ -26,7 +26,7 @@ pub(super) async fn read(
     sides: &Sides,
     memory: &mut Memory,
     secrets: &mut Vec<String>,
-) -> Result<Reading, Failure> {
+) -> Result<Reading, Unread> {
     let api = Api::open(source, sides, metric.deadline.0, secrets).await?;
     match &source.value {
         Some(query) => value::read(&api, &sides.fill(query, &sides.candidate)).await,

@@ -5,7 +5,7 @@ use cutover_core::release::ReleaseName;
 use cutover_core::spec::Prometheus;
 use cutover_engine::ports::Sides;
 
-use super::super::failure::Failure;
+use super::super::unread::Unread;
 use super::series::digest;
 
 /// The label that tells in the answer which query a series is from.
@@ -65,7 +65,7 @@ impl Question {
         source: &Prometheus,
         sides: &Sides,
         stable: &ReleaseName,
-    ) -> Result<Question, Failure> {
+    ) -> Result<Question, Unread> {
         let Prometheus { url, requests, errors, latency, .. } = source;
         let queries =
             [(Counted::Requests, requests), (Counted::Errors, errors), (Counted::Latency, latency)];
@@ -97,12 +97,12 @@ impl Question {
     }
 }
 
-fn same(counted: Counted, candidate: &ReleaseName, stable: &ReleaseName) -> Failure {
+fn same(counted: Counted, candidate: &ReleaseName, stable: &ReleaseName) -> Unread {
     let reason = format!(
         "`{}` is the same query for {candidate} and {stable}, so it cannot tell them apart",
         counted.as_str()
     );
-    Failure::new(reason).help(
+    Unread::new(reason).help(
         "both have the same version: give the app a label with the number of its release, and ask \
          for `{release}`",
     )

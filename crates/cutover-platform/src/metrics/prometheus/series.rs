@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use cutover_core::id::ReleaseId;
 
-use super::super::failure::Failure;
+use super::super::unread::Unread;
 use super::answer::{Data, Labels, Point};
 use super::question::{Counted, NOW, PART, Question};
 use crate::local::printable;
@@ -45,7 +45,7 @@ pub(super) type Snapshots = BTreeMap<u64, Snapshot>;
 /// # Errors
 /// Where a series is none that can be counted: a native histogram, a bucket without `le`, not a
 /// finite whole number.
-pub(super) fn snapshots(question: &Question, data: Data) -> Result<Snapshots, Failure> {
+pub(super) fn snapshots(question: &Question, data: Data) -> Result<Snapshots, Unread> {
     let rows: Vec<(Labels, Option<Vec<Point>>)> = match data {
         Data::Vector(all) => {
             all.into_iter().map(|one| (one.metric, one.value.map(|point| vec![point]))).collect()
@@ -71,9 +71,9 @@ pub(super) fn snapshots(question: &Question, data: Data) -> Result<Snapshots, Fa
     Ok(found)
 }
 
-fn series(question: &Question, mark: &str, labels: &Labels) -> Result<Series, Failure> {
+fn series(question: &Question, mark: &str, labels: &Labels) -> Result<Series, Unread> {
     let part = question.part(mark).ok_or_else(|| {
-        Failure::new(format!("its answer holds something that was not asked: {mark:?}"))
+        Unread::new(format!("its answer holds something that was not asked: {mark:?}"))
     })?;
     let without = |name: &str| {
         let all = labels.iter().filter(|(label, _)| *label != name);
@@ -94,30 +94,30 @@ fn series(question: &Question, mark: &str, labels: &Labels) -> Result<Series, Fa
 }
 
 /// The upper bound of a bucket.
-fn bound(labels: &Labels) -> Result<f64, Failure> {
+fn bound(labels: &Labels) -> Result<f64, Unread> {
     let Some(le) = labels.get("le") else {
         let reason = format!("`latency` gives a series without `le`: {}", shown(labels));
-        return Err(Failure::new(reason).help("ask for the `_bucket` series of a histogram"));
+        return Err(Unread::new(reason).help("ask for the `_bucket` series of a histogram"));
     };
     let bound = le.parse().ok().filter(|bound: &f64| *bound >= 0.0);
     bound.ok_or_else(|| {
-        Failure::new(format!("`latency` gives a bucket up to {le:?}: {}", shown(labels)))
+        Unread::new(format!("`latency` gives a bucket up to {le:?}: {}", shown(labels)))
     })
 }
 
-fn native(counted: &str) -> Failure {
-    Failure::new(format!("`{counted}` gives a native histogram"))
+fn native(counted: &str) -> Unread {
+    Unread::new(format!("`{counted}` gives a native histogram"))
         .help("ask for classic counters: the `_bucket` or `_count` series")
 }
 
-fn count(counted: &str, point: &Point, labels: &Labels) -> Result<f64, Failure> {
-    let wrong = |what: &str| {
+fn count(counted: &str, point: &Point, labels: &Labels) -> Result<f64, Unread> {
+    let odd = |what: &str| {
         let number = printable(&point.1, 40);
-        Failure::new(format!("`{counted}` gives {number}{what}: {}", shown(labels)))
+        Unread::new(format!("`{counted}` gives {number}{what}: {}", shown(labels)))
     };
-    let number = point.number().ok_or_else(|| wrong(""))?;
+    let number = point.number().ok_or_else(|| odd(""))?;
     if number < 0.0 || number.fract() != 0.0 {
-        return Err(wrong(", which is no count")
+        return Err(odd(", which is no count")
             .help("ask for the counters themselves, without rate() or increase()"));
     }
     Ok(number)

@@ -2,17 +2,17 @@
 
 use cutover_core::metric::{Found, Reading};
 
-use super::super::failure::Failure;
+use super::super::unread::Unread;
 use super::answer::{Data, Point};
 use super::api::{Api, Given};
 
 /// Asks for the value as it is now.
-pub(super) async fn read(api: &Api, query: &str) -> Result<Reading, Failure> {
+pub(super) async fn read(api: &Api, query: &str) -> Result<Reading, Unread> {
     let Given { data, warnings } = api.now(query).await.map_err(|wrong| wrong.of(query))?;
     Ok(Reading { found: value(&data)?, warnings })
 }
 
-fn value(data: &Data) -> Result<Found, Failure> {
+fn value(data: &Data) -> Result<Found, Unread> {
     let aggregate = "make one of them: with max(...), sum(...), or more labels";
     let point = match data {
         Data::Scalar(point) => Some(point),
@@ -21,16 +21,16 @@ fn value(data: &Data) -> Result<Found, Failure> {
             [one] => one.value.as_ref(),
             many => {
                 let reason = format!("the query gives {} series in place of one", many.len());
-                return Err(Failure::new(reason).help(aggregate));
+                return Err(Unread::new(reason).help(aggregate));
             }
         },
         Data::Matrix(_) | Data::String(_) => None,
     };
     let Some(point) = point else {
-        return Err(Failure::new("the query gives no number").help(aggregate));
+        return Err(Unread::new("the query gives no number").help(aggregate));
     };
     let number = point.number().map(Found::Value);
-    number.ok_or_else(|| Failure::new(format!("the query gives {}", text(point))))
+    number.ok_or_else(|| Unread::new(format!("the query gives {}", text(point))))
 }
 
 fn text(Point(_, number): &Point) -> String {
@@ -41,7 +41,7 @@ fn text(Point(_, number): &Point) -> String {
 mod tests {
     use super::*;
 
-    fn given(data: &str) -> Result<Found, Failure> {
+    fn given(data: &str) -> Result<Found, Unread> {
         value(&serde_json::from_str(data).unwrap())
     }
 

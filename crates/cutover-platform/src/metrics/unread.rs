@@ -5,17 +5,17 @@ use std::error::Error;
 /// Why, and what to do about it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub(super) struct Failure {
+pub(super) struct Unread {
     pub(super) reason: String,
     pub(super) help: Option<String>,
 }
 
-impl Failure {
-    pub(super) fn new(reason: impl Into<String>) -> Failure {
-        Failure { reason: reason.into(), help: None }
+impl Unread {
+    pub(super) fn new(reason: impl Into<String>) -> Unread {
+        Unread { reason: reason.into(), help: None }
     }
-    pub(super) fn help(self, help: impl Into<String>) -> Failure {
-        Failure { help: Some(help.into()), ..self }
+    pub(super) fn help(self, help: impl Into<String>) -> Unread {
+        Unread { help: Some(help.into()), ..self }
     }
 }
 
