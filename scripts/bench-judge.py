@@ -69,6 +69,7 @@ class App:
                 "env": {"CUTOVER_DEMO_FAIL": str(fail)},
             },
             "health": {"settle": "2s"},
+            "pattern": "canary",
             "patterns": {"canary": {"steps": list(steps), "bake": bake}},
             "judge": {"guard": {"errors": "100%"}},
         }

@@ -29,7 +29,9 @@ struct Histogram<'a> {
 
 fn side(arm: Arm<'_>) -> Side<'_> {
     let latency_us = Histogram { buckets: arm.latency };
-    Side { n: arm.counts.requests, errors: arm.counts.bad, latency_us }
+    // Of copies, those are counted that have an original to be compared with.
+    let answers = arm.latency.iter().map(|(_, count)| count).sum();
+    Side { n: arm.counts.requests.max(answers), errors: arm.counts.bad, latency_us }
 }
 
 /// The line of a tick that ends at the second `t` of what was compared.

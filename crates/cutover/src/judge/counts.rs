@@ -26,6 +26,9 @@ pub(crate) struct Line {
     /// The share by which each request was dealt; if not given, the one that is seen.
     #[serde(default)]
     pub(crate) rho: Option<f64>,
+    /// The candidate was fresh: its latencies are left out.
+    #[serde(default)]
+    pub(crate) cold: bool,
     pub(crate) candidate: Side,
     pub(crate) stable: Side,
 }
@@ -202,7 +205,7 @@ mod tests {
             {"seconds":10,"candidate":{"n":0},"stable":{"n":5,"errors":5}}"#;
         let lines: Vec<Line> = read(text).into_iter().map(Result::unwrap).collect();
         assert_eq!(lines.len(), 2);
-        let Line { t, seconds, rho, candidate, stable } = &lines[0];
+        let Line { t, seconds, rho, candidate, stable, cold } = &lines[0];
         assert_eq!((t, seconds, rho), (&Some(7.into()), &1, &Some(0.1)));
         assert_eq!(candidate.arm().counts, Counts { requests: 200, bad: 1 });
         assert_eq!(candidate.arm().latency, [(900, 150), (2000, 49)]);

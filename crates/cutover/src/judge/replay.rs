@@ -77,7 +77,7 @@ impl Replay {
             self.judge.check_split(*share, new, old);
         }
         if let Some(share) = rho.or(realised) {
-            let tick = Tick { seconds: *seconds, share, candidate, stable, cold: false };
+            let tick = Tick { seconds: *seconds, share, candidate, stable, cold: line.cold };
             self.judge.observe("", &tick);
         }
         self.seconds += u64::from(*seconds);

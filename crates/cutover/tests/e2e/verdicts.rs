@@ -136,3 +136,16 @@ fn a_metric_that_cannot_be_read_holds_and_one_out_of_bounds_turns_back() {
     let ran = deploy(&world, "v3 --pattern canary").expect_code(6);
     assert!(ran.stderr.contains("depth 11 > 10, 2 looks in a row"), "{ran}");
 }
+
+#[test]
+fn what_a_rollout_s_judge_was_fed_with_can_be_judged_again() {
+    let (world, _users) = world("");
+    deploy(&world, "v2 --pattern canary").expect_ok();
+    let number = world.run("history --json").expect_ok().json()["rollouts"][0]["rollout"].clone();
+    let line = format!("judge replay --rollout {number} --check --until-decided");
+    let ran = world.run(&line).expect_ok();
+    let steps: Vec<Value> =
+        ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(steps.last().unwrap()["verdict"], "promote", "{ran}");
+    world.run("judge replay --rollout 999").expect_code(2).complains("nothing is kept");
+}

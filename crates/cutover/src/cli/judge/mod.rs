@@ -28,7 +28,7 @@ enum What {
 impl Args {
     pub(super) async fn run(self, session: &Session) -> Done {
         match self.what {
-            What::Replay(args) => args.run(session),
+            What::Replay(args) => args.run(session).await,
             What::Power(args) => args.run(session).await,
         }
     }

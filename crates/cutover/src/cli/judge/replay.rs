@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cutover_judge::{Settings, Verdict};
 
@@ -29,12 +29,18 @@ use crate::render::{self, Replayed};
 /// Ends with 0 whatever the verdict is; with --check with 0 only if it is promote, with 6 if it is
 /// rollback, else with 4. Lines that make no sense end it with 3.
 ///
+/// With --rollout the counts are those of a rollout of --app, by its number in `history`; the daemon
+/// keeps them of the last ten, two hours of each.
+///
 /// Example: cutover judge replay counts.ndjson --until-decided
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The counts; - is stdin.
-    #[arg(value_name = "FILE")]
-    counts: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "rollout", conflicts_with = "rollout")]
+    counts: Option<PathBuf>,
+    /// The counts of this rollout.
+    #[arg(long, value_name = "N")]
+    rollout: Option<u64>,
     /// Stop at the first rollback or promote.
     #[arg(long)]
     until_decided: bool,
@@ -46,8 +52,12 @@ pub(super) struct Args {
 }
 
 impl Args {
-    pub(super) fn run(self, session: &Session) -> Done {
-        let lines = Lines::of(self.input()?);
+    pub(super) async fn run(self, session: &Session) -> Done {
+        let input = match self.rollout {
+            Some(rollout) => recorded(session, rollout).await?,
+            None => self.input()?,
+        };
+        let lines = Lines::of(input);
         let mut replay = Replay::new(self.asked.over(Settings::default()));
         let mut told = Told::of(session);
         let mut last = None;
@@ -72,11 +82,12 @@ impl Args {
     }
 
     fn input(&self) -> Result<Box<dyn Read>, Failure> {
-        if self.counts.as_os_str() == "-" {
+        let file = self.file();
+        if file.as_os_str() == "-" {
             return Ok(Box::new(io::stdin()));
         }
-        let name = self.counts.display();
-        match File::open(&self.counts) {
+        let name = file.display();
+        match File::open(file) {
             Ok(file) => Ok(Box::new(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(Failure::usage(format!("there is no file {name}")).help("- reads stdin"))
@@ -87,15 +98,34 @@ impl Args {
         }
     }
 
+    fn file(&self) -> &Path {
+        self.counts.as_deref().unwrap_or(Path::new("-"))
+    }
+
     fn failure(&self, bad: &BadLine) -> Failure {
-        let name = match self.counts.as_os_str() == "-" {
-            true => "stdin".to_owned(),
-            false => self.counts.display().to_string(),
+        let name = match (self.rollout, self.file().as_os_str() == "-") {
+            (Some(rollout), _) => format!("what is kept of rollout #{rollout}"),
+            (None, true) => "stdin".to_owned(),
+            (None, false) => self.file().display().to_string(),
         };
         Failure::new(exit::SPEC, format!("{name} cannot be judged"))
             .because(bad)
             .help(r#"a line is like {"t":1,"candidate":{"n":200,"errors":1},"stable":{"n":1800,"errors":4}}"#)
     }
+}
+
+/// What the daemon kept of a rollout.
+async fn recorded(session: &Session, rollout: u64) -> Result<Box<dyn Read>, Failure> {
+    let client = session.client().await?;
+    let app = session.known(&client).await?;
+    let path = format!("/v1/apps/{}/ticks/{rollout}", app.subject);
+    let lines: Vec<String> = client.get(&path).await?;
+    if lines.is_empty() {
+        let message = format!("nothing is kept that was compared in rollout #{rollout}");
+        let numbers = format!("their numbers: cutover history --app {}", app.subject);
+        return Err(Failure::usage(message).help(numbers));
+    }
+    Ok(Box::new(io::Cursor::new(lines.join("\n"))))
 }
 
 /// As a deployment would have ended.
