@@ -107,7 +107,7 @@ class World:
             "drain": {"requests": "2s", "upgraded": "2s", "stop": "2s"},
             "patterns": {"shadow": {"mirror": "100%", "for": "1h"}},
             # What is measured is what a bad shadow costs: it must not be turned back.
-            "judge": {"min-requests": 1000000000},
+            "judge": {"min-requests": 1000000000, "compare": False},
         }
         # JSON is YAML.
         with open(os.path.join(self.folder, "cutover.yaml"), "w", encoding="utf-8") as file:

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataplane::Counters;
 use crate::id::FlagKey;
-use crate::plan::{Aside, Gate, Plan, Route, Stage};
+use crate::plan::{Aside, Gate, Plan, Route, Size, Stage};
 use crate::release::ReleaseName;
 use crate::sample::{Latencies, Sample, add_latencies, quantile};
 use crate::units::Share;
@@ -43,11 +43,30 @@ pub enum Compared {
         /// The share of users it is on for.
         share: Share,
     },
-    /// Two releases that share the traffic, where a verdict is waited for.
+    /// Two releases that share the traffic.
     Releases,
+    /// The new release after the switch, the old one in the minutes before it.
+    Before,
 }
 
 impl Compared {
+    /// Are the same two sides compared, whatever their shares are?
+    #[must_use]
+    pub fn is_alike(&self, other: &Compared) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
+    /// What of it is shown to people: where nobody waits for a verdict on two releases, their
+    /// counts alone would say little.
+    #[must_use]
+    pub fn shown(plan: &Plan, stage: &Stage) -> Option<Compared> {
+        Compared::at(plan, stage).filter(|of| match of {
+            Compared::Releases => stage.is_judged(),
+            Compared::Shadow | Compared::Experiment | Compared::Flag { .. } => true,
+            Compared::Before => false,
+        })
+    }
+
     /// What a stage of a plan compares; `None` where there is nothing beside the candidate.
     #[must_use]
     pub fn at(plan: &Plan, stage: &Stage) -> Option<Compared> {
@@ -61,16 +80,22 @@ impl Compared {
         if stage.gates.iter().any(|gate| matches!(gate, Gate::Conclude(_))) {
             return Some(Compared::Experiment);
         }
-        let judged = stage.gates.iter().any(|gate| matches!(gate, Gate::Judge { .. }));
-        let two = judged
-            && plan.before.is_some()
-            && match &stage.route {
-                Route::Even | Route::Held => false,
-                Route::Split { candidate: share, .. } | Route::Match { share, .. } => {
-                    partly(*share)
+        if plan.before.is_none() || stage.sizes.candidate == Size::Zero {
+            return None;
+        }
+        match &stage.route {
+            Route::Held => None,
+            // Both serve as long as the old one has instances.
+            Route::Even => (stage.sizes.candidate != Size::All).then_some(Compared::Releases),
+            Route::Split { candidate: share, .. } | Route::Match { share, .. } => {
+                if partly(*share) {
+                    Some(Compared::Releases)
+                } else {
+                    let after = *share == Share::FULL && stage.is_judged();
+                    after.then_some(Compared::Before)
                 }
-            };
-        two.then_some(Compared::Releases)
+            }
+        }
     }
 }
 
@@ -145,6 +170,22 @@ impl Copies {
         let pair = if known { pair } else { "other".to_owned() };
         *self.statuses.entry(pair).or_default() += count;
     }
+    /// (pairs that can be compared, those with only a bad original, those with only a bad copy).
+    ///
+    /// Bad is a 5xx, or no answer. What is bad on both sides tells nothing of their difference.
+    #[must_use]
+    pub fn discordant(&self) -> (u64, u64, u64) {
+        let (mut originals, mut copies) = (0, self.unanswered);
+        for (pair, count) in &self.statuses {
+            let Some((original, copy)) = pair.split_once(" → ") else { continue };
+            match (original.starts_with('5'), copy.starts_with('5')) {
+                (true, false) => originals += count,
+                (false, true) => copies += count,
+                (true, true) | (false, false) => {}
+            }
+        }
+        (self.same_status + self.other_status() + self.unanswered, originals, copies)
+    }
     /// Copies whose status differed from the original's.
     #[must_use]
     pub fn other_status(&self) -> u64 {
@@ -171,6 +212,17 @@ impl Copies {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_pairs_with_one_bad_side_tell_of_a_difference() {
+        let mut copies = Copies { same_status: 90, unanswered: 1, ..Copies::default() };
+        for (pair, count) in
+            [("200 → 500", 3), ("502 → 200", 2), ("500 → 503", 4), ("200 → 404", 5)]
+        {
+            copies.differ(pair.to_owned(), count);
+        }
+        assert_eq!(copies.discordant(), (105, 2, 4));
+    }
 
     #[test]
     fn pairs_of_statuses_are_bounded_and_none_is_lost() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use cutover_judge::Look;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +102,9 @@ pub enum EventKind {
         verdict: Verdict,
         /// Why, in one line.
         reason: String,
+        /// What the comparison with stable shows, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Box<Look>>,
     },
     /// A hook began.
     HookStarted {

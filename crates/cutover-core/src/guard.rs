@@ -9,15 +9,12 @@ use crate::spec::Guard;
 /// Too few requests are inconclusive, never a pass: no data proves nothing.
 #[must_use]
 pub fn judge(guard: &Guard, sample: &Sample) -> (Verdict, String) {
-    // Those whose user left are neither good nor bad.
-    let answered: u64 = sample.latency.iter().map(|(_, count)| count).sum();
-    let requests = answered + sample.counts.failed + sample.counts.lost;
+    let (requests, bad) = sample.proof();
     let needed = guard.min_requests.max(1);
     if requests < needed {
         let text = format!("{requests} of {needed} requests needed");
         return (Verdict::Inconclusive, text);
     }
-    let bad = sample.bad();
     let bad_permille_of_limit = u128::from(bad) * 1000;
     let limit = u128::from(requests) * u128::from(guard.errors.permille());
     let share = percent(bad, requests);

@@ -115,6 +115,14 @@ checked_name!(
     }
 );
 
+checked_name!(
+    /// The name of a metric that the judge looks at: a DNS label of at most 40 characters.
+    MetricName,
+    "metric name",
+    "use 1 to 40 of a-z, 0-9 and '-', not at either end",
+    |text| is_label(text, 40)
+);
+
 impl Default for Environment {
     fn default() -> Self {
         Self("default".to_owned())

@@ -13,6 +13,7 @@
 //! | [`sequencer`] | from goal and observation to the whole desired world |
 //! | [`progress`] | which records come next |
 //! | [`guard`], [`sample`] | the verdict on absolute bounds, and what it looks at |
+//! | [`metric`] | what a metric of one's own has shown |
 //! | [`comparison`] | what two sides of a stage were like |
 //! | [`guide`] | which pattern fits |
 //! | [`table`], [`dataplane`] | what the proxy is told, and what it tells |
@@ -31,11 +32,13 @@ pub mod guard;
 pub mod guide;
 pub mod id;
 pub mod kpi;
+pub mod metric;
 pub mod observed;
 pub mod patterns;
 pub mod plan;
 pub mod print;
 pub mod progress;
+pub mod reason;
 pub mod record;
 pub mod release;
 pub mod route;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{FlagKey, ReleaseId};
 use crate::patterns::Pattern;
 pub use crate::route::{Aside, MatchRule, Route, Sticky};
-use crate::spec::Guard;
+use crate::spec::{Against, Guard};
 use crate::table::{Flags, Raised};
 use crate::units::{At, Count, Share};
 
@@ -183,6 +183,11 @@ impl Stage {
         let sizes = Sizes { stable, candidate };
         Stage { sizes, route, aside: Aside::Nothing, flag: None, gates, budget: None }
     }
+    /// Does a verdict have to pass before it is left?
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
+        self.gates.iter().any(|gate| matches!(gate, Gate::Judge { .. }))
+    }
     /// The time within which a person has to confirm, once the stage is reached.
     #[must_use]
     pub fn confirm_limit(&self) -> Option<Duration> {
@@ -298,6 +303,9 @@ pub struct Plan {
     /// Absolute bounds that turn the rollout back whenever they are broken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guard: Option<Guard>,
+    /// How much worse than stable the candidate may be, where both are seen side by side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<Against>,
     /// What a bad candidate leads to.
     #[serde(default)]
     pub on_failure: OnFailure,

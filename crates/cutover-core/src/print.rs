@@ -2,6 +2,7 @@
 
 use crate::plan::{Aside, Gate, Plan, Route, Stage, Sticky};
 use crate::release::ReleaseName;
+use crate::spec::{Against, Tolerance};
 use crate::units::{Count, Span};
 
 /// A plan for target `n`, one line a stage.
@@ -30,11 +31,29 @@ pub fn plan(plan: &Plan, n: Count, from: Option<&ReleaseName>, to: &ReleaseName)
             guard.errors
         ));
     }
+    lines.extend(plan.against.iter().flat_map(|against| comparison(plan, against, &old)));
     if !plan.keep.is_zero() {
         lines.push(format!("  {old} stays warm for {} afterwards", Span(plan.keep)));
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// What the comparison with the old release leads to.
+fn comparison(plan: &Plan, against: &Against, old: &str) -> Vec<String> {
+    if against.by_kayenta {
+        return vec![format!("  turns back when Kayenta's judge finds it worse than {old}")];
+    }
+    let Tolerance { errors, latency } = &against.tolerance;
+    let mut lines = vec![format!(
+        "  turns back when shown to be worse than {old}: errors beyond {errors}, \
+         latency beyond +{latency}"
+    )];
+    if plan.stages.iter().any(Stage::is_judged) {
+        let least = against.not_worse_by;
+        lines.push(format!("  goes on once shown not to be: errors less than +{least}"));
+    }
+    lines
 }
 
 /// Stages in aligned columns, numbered from `first`.

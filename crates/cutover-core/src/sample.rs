@@ -31,6 +31,13 @@ impl Sample {
     pub fn bad(&self) -> u64 {
         self.counts.errors + self.counts.failed + self.counts.lost
     }
+    /// Requests that prove something, and those of them that got no good answer. Those whose user
+    /// left prove nothing.
+    #[must_use]
+    pub fn proof(&self) -> (u64, u64) {
+        let answered: u64 = self.latency.iter().map(|(_, count)| count).sum();
+        (answered + self.counts.failed + self.counts.lost, self.bad())
+    }
     /// The latency that `share` (0 to 1) of the requests stay under; `None` without any.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<Duration> {

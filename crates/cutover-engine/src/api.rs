@@ -14,6 +14,7 @@ use cutover_core::release::ReleaseName;
 use cutover_core::spec::Spec;
 use cutover_core::table::Flags;
 use cutover_core::units::{At, Count, Share, Span};
+use cutover_judge::Look;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -295,6 +296,37 @@ pub struct HistoryEntry {
     /// Why it was begun, in the words of whoever did.
     #[serde(default)]
     pub message: Option<String>,
+    /// What the judge saw at each of its stages; only where that is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judged: Vec<JudgedStage>,
+}
+
+/// What the judge saw at one stage of a rollout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JudgedStage {
+    /// Which stage, from 0.
+    pub stage: usize,
+    /// The last verdict.
+    pub verdict: Verdict,
+    /// Why, in one line.
+    pub reason: String,
+    /// The last look at the comparison with the old release; `None` where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Look>,
+    /// How the evidence grew, oldest first; thinned out.
+    #[serde(default)]
+    pub grown: Vec<Grown>,
+}
+
+/// Evidence at a time, as natural logarithms.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Grown {
+    /// When.
+    pub at: At,
+    /// That the candidate is not worse.
+    pub log_not_worse: f64,
+    /// That it is worse beyond the tolerance.
+    pub log_beyond: f64,
 }
 
 /// What one stage of a rollout compared.

@@ -9,32 +9,33 @@ use cutover_core::id::Subject;
 use crate::book::DigestKey;
 use crate::events::EventLog;
 use crate::journal::Journal;
-use crate::ports::{Clock, DataPlane, DataPlaneError};
+use crate::ports::{Clock, DataPlane, DataPlaneError, Parts, World};
 
 /// What the drivers of all apps share.
-#[derive(Debug)]
-pub(crate) struct Context<P, D, C> {
+pub(crate) struct Context<W: World> {
     pub(crate) journal: Journal,
     pub(crate) events: EventLog,
-    pub(crate) platform: P,
-    pub(crate) dataplane: D,
-    pub(crate) clock: C,
+    pub(crate) platform: W::Platform,
+    pub(crate) dataplane: W::DataPlane,
+    pub(crate) metrics: W::Metrics,
+    pub(crate) clock: W::Clock,
     pub(crate) key: DigestKey,
     pub(crate) epoch: u32,
     /// Whether the running proxy knows this engine's epoch.
     greeted: AtomicBool,
 }
 
-impl<P, D: DataPlane, C: Clock> Context<P, D, C> {
+impl<W: World> Context<W> {
     pub(crate) fn new(
         (journal, epoch): (Journal, u32),
         events: EventLog,
-        (platform, dataplane): (P, D),
-        clock: C,
+        parts: Parts<W>,
+        clock: W::Clock,
         key: DigestKey,
-    ) -> Context<P, D, C> {
+    ) -> Context<W> {
+        let Parts { platform, dataplane, metrics } = parts;
         let greeted = AtomicBool::new(false);
-        Context { journal, events, platform, dataplane, clock, key, epoch, greeted }
+        Context { journal, events, platform, dataplane, metrics, clock, key, epoch, greeted }
     }
 
     /// What is in force for one app. A proxy that was away is greeted first, which starts it if

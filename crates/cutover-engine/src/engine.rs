@@ -24,7 +24,7 @@ use crate::driver::{Command, Driver, Prepared};
 use crate::events::EventLog;
 use crate::history;
 use crate::journal::{Journal, JournalError};
-use crate::ports::{Clock, DataPlane, DataPlaneError, Platform};
+use crate::ports::{Clock, DataPlane, DataPlaneError, Parts, Platform, World};
 use crate::prune::{PruneAnswer, PruneRequest};
 use crate::report;
 
@@ -32,14 +32,14 @@ use crate::report;
 const WAITING: usize = 64;
 
 /// Drives the rollouts of all apps.
-pub struct Engine<P, D, C> {
-    context: Arc<Context<P, D, C>>,
+pub struct Engine<W: World> {
+    context: Arc<Context<W>>,
     drivers: Mutex<BTreeMap<Subject, mpsc::Sender<Command>>>,
     tasks: Mutex<JoinSet<()>>,
     stop: CancellationToken,
 }
 
-impl<P, D, C> std::fmt::Debug for Engine<P, D, C> {
+impl<W: World> std::fmt::Debug for Engine<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine").finish_non_exhaustive()
     }
@@ -49,7 +49,7 @@ fn internal(error: &dyn std::error::Error) -> Refused {
     Refused { kind: RefusedKind::Internal, message: chain(error), help: None }
 }
 
-impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
+impl<W: World> Engine<W> {
     /// Opens the journal in `state`, replays it, and takes every app up where it was. The clock is
     /// made to go on from the journal's newest stamp.
     ///
@@ -57,9 +57,8 @@ impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
     /// Where the journal cannot be opened or replayed.
     pub async fn start(
         state: &Path,
-        platform: P,
-        dataplane: D,
-        clock: impl FnOnce(Option<&Stamp>) -> C + Send,
+        parts: Parts<W>,
+        clock: impl FnOnce(Option<&Stamp>) -> W::Clock + Send,
     ) -> Result<Self, Refused> {
         let opened = Journal::open(state).map_err(|error| internal(&error))?;
         let newest = opened.0.newest().map_err(|error| internal(&error))?;
@@ -67,7 +66,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
         let events = EventLog::open(state, opened.1).map_err(|error| internal(&error))?;
         let key = DigestKey::load(state)?;
         let clock = clock(newest.as_ref());
-        let context = Context::new(opened, events, (platform, dataplane), clock, key);
+        let context = Context::new(opened, events, parts, clock, key);
         let engine = Engine {
             context: Arc::new(context),
             drivers: Mutex::default(),
@@ -294,6 +293,25 @@ impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
         entries.map_err(|error| internal(&error))
     }
 
+    /// Adds to each rollout what the judge saw at its stages.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn with_evidence(
+        &self,
+        mut entries: Vec<HistoryEntry>,
+    ) -> Result<Vec<HistoryEntry>, Refused> {
+        let context = Arc::clone(&self.context);
+        let read = move || -> Result<Vec<HistoryEntry>, JournalError> {
+            for entry in &mut entries {
+                entry.judged = history::judged(&context.events, entry.number)?;
+            }
+            Ok(entries)
+        };
+        let entries = tokio::task::spawn_blocking(read).await.map_err(|error| internal(&error))?;
+        entries.map_err(|error| internal(&error))
+    }
+
     /// What the stages of the newest rollouts compared, newest first, at most `most`; the stage that
     /// is under way first.
     ///
@@ -314,6 +332,15 @@ impl<P: Platform, D: DataPlane, C: Clock> Engine<P, D, C> {
             _ => None,
         });
         Ok(now.into_iter().chain(before).take(most).collect())
+    }
+
+    /// What the judge of a rollout was fed with, oldest first; empty where that is not known.
+    ///
+    /// # Errors
+    /// If there is no such app, or the log cannot be read.
+    pub async fn ticks(&self, subject: &Subject, rollout: u64) -> Result<Vec<String>, Refused> {
+        self.known(subject).await?;
+        self.context.events.ticks(subject, rollout).map_err(|error| internal(&error))
     }
 
     /// The key figures of one app, of all in one environment, or of all.

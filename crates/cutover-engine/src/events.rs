@@ -16,6 +16,10 @@ use crate::pruned;
 use crate::tally::Tally;
 
 /// Live events that a slow reader may lag behind before it has to read the log.
+/// Ticks of a rollout that are kept: two hours of seconds.
+const MOST_TICKS: usize = 7200;
+/// Rollouts of an app whose ticks are kept.
+const TICKED: u32 = 10;
 const LIVE: usize = 1024;
 /// Events kept; older ones are dropped at start.
 const KEPT: u64 = 100_000;
@@ -37,6 +41,32 @@ struct Inner {
     last: u64,
 }
 
+impl Inner {
+    fn keep_ticks(
+        &mut self,
+        subject: &str,
+        rollout: u64,
+        lines: &[String],
+    ) -> Result<(), rusqlite::Error> {
+        let whole = self.connection.transaction()?;
+        let known: usize = whole.query_row(
+            "SELECT COUNT(*) FROM ticks WHERE subject = ?1 AND rollout = ?2",
+            params![subject, rollout],
+            |row| row.get(0),
+        )?;
+        for line in lines.iter().take(MOST_TICKS.saturating_sub(known)) {
+            whole.execute("INSERT INTO ticks VALUES (?1, ?2, ?3)", params![subject, rollout, line])?;
+        }
+        whole.execute(
+            "DELETE FROM ticks WHERE subject = ?1 AND rollout NOT IN
+                 (SELECT DISTINCT rollout FROM ticks WHERE subject = ?1
+                  ORDER BY rollout DESC LIMIT ?2)",
+            params![subject, TICKED],
+        )?;
+        whole.commit()
+    }
+}
+
 impl EventLog {
     /// Opens or makes the log in the state folder, for the engine's start of this number.
     ///
@@ -53,7 +83,10 @@ impl EventLog {
              CREATE INDEX IF NOT EXISTS events_of ON events (subject, idx);
              CREATE INDEX IF NOT EXISTS events_by_type ON events (type, rollout);
              CREATE TABLE IF NOT EXISTS tallies (
-                 subject TEXT PRIMARY KEY, rollout INTEGER NOT NULL, body TEXT NOT NULL) STRICT;",
+                 subject TEXT PRIMARY KEY, rollout INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+             CREATE TABLE IF NOT EXISTS ticks (
+                 subject TEXT NOT NULL, rollout INTEGER NOT NULL, line TEXT NOT NULL) STRICT;
+             CREATE INDEX IF NOT EXISTS ticks_of ON ticks (subject, rollout);",
         )?;
         let last: u64 =
             connection.query_row("SELECT COALESCE(MAX(idx), 0) FROM events", [], |r| r.get(0))?;
@@ -161,6 +194,23 @@ impl EventLog {
         )
     }
 
+    /// Stored `judged` events of one rollout, oldest first: of each stage the newest, and of those
+    /// before about `most`, evenly.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub fn judged(&self, rollout: u64, most: usize) -> Result<Vec<Event>, JournalError> {
+        self.read(
+            "SELECT body FROM (
+                 SELECT idx, body, ROW_NUMBER() OVER (stages ORDER BY idx) AS place,
+                        COUNT(*) OVER stages AS count
+                 FROM events WHERE type = 'judged' AND rollout = ?1
+                 WINDOW stages AS (PARTITION BY json_extract(body, '$.stage')))
+             WHERE place = count OR place % MAX(1, count / ?2) = 0 ORDER BY idx",
+            params![rollout, i64::try_from(most.max(1)).unwrap_or(i64::MAX)],
+        )
+    }
+
     /// Keeps the tally of an app's rollout. A lost one only costs counts.
     pub(crate) fn keep_tally(&self, subject: &Subject, rollout: u64, tally: &Tally) {
         if let Ok(body) = serde_json::to_string(tally) {
@@ -169,6 +219,29 @@ impl EventLog {
                 params![subject.to_string(), rollout, body],
             );
         }
+    }
+
+    /// Keeps what the judge of a rollout was fed with, of the last rollouts of each app. A lost line
+    /// only shows in a replay.
+    pub(crate) fn keep_ticks(&self, subject: &Subject, rollout: u64, lines: &[String]) {
+        if lines.is_empty() {
+            return;
+        }
+        let mut inner = self.lock();
+        let _ = inner.keep_ticks(&subject.to_string(), rollout, lines);
+    }
+
+    /// What the judge of a rollout was fed with, oldest first; empty where that is not known.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub(crate) fn ticks(&self, subject: &Subject, rollout: u64) -> Result<Vec<String>, JournalError> {
+        let inner = self.lock();
+        let mut found = inner.connection.prepare(
+            "SELECT line FROM ticks WHERE subject = ?1 AND rollout = ?2 ORDER BY rowid",
+        )?;
+        let lines = found.query_map(params![subject.to_string(), rollout], |row| row.get(0))?;
+        Ok(lines.collect::<Result<_, _>>()?)
     }
 
     /// The tally kept for this rollout.
@@ -257,6 +330,30 @@ mod tests {
         }
         let log = EventLog::open(folder.path(), 5).unwrap();
         assert_eq!(log.since(None, 0, 10).unwrap().len(), 4);
+    }
+
+    #[test]
+    fn of_each_stage_the_newest_verdict_is_found_and_some_before() {
+        use cutover_core::record::Verdict;
+        let folder = tempfile::tempdir().unwrap();
+        let subject: Subject = "shop".parse().unwrap();
+        let log = EventLog::open(folder.path(), 1).unwrap();
+        for at in 0..100 {
+            let (stage, verdict) = (usize::from(at >= 70), Verdict::Inconclusive);
+            for rollout in [7, 8] {
+                let reason = format!("{rollout} {at}");
+                let kind = EventKind::Judged { stage, verdict, reason, evidence: None };
+                log.tell(At(at), &subject, Some(rollout), kind);
+            }
+        }
+        let found = log.judged(7, 10).unwrap();
+        assert!(found.iter().all(|event| event.rollout == Some(7)));
+        let times: Vec<u64> = found.iter().map(|event| event.at.0).collect();
+        assert_eq!(
+            times,
+            [6, 13, 20, 27, 34, 41, 48, 55, 62, 69, 72, 75, 78, 81, 84, 87, 90, 93, 96, 99]
+        );
+        assert!(log.judged(9, 10).unwrap().is_empty());
     }
 
     #[test]

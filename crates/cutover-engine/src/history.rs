@@ -10,7 +10,7 @@ use cutover_core::record::{Outcome, Record};
 use cutover_core::release::ReleaseName;
 use cutover_core::units::At;
 
-use crate::api::HistoryEntry;
+use crate::api::{Grown, HistoryEntry, JudgedStage};
 use crate::events::EventLog;
 use crate::journal::{Entry, Journal, JournalError};
 
@@ -39,6 +39,29 @@ pub(crate) fn of(
         }
     }
     Ok(past.found)
+}
+
+/// Looks at a stage that are kept of those before the last one.
+const LOOKS: usize = 48;
+
+/// What the judge saw at the stages of a rollout.
+pub(crate) fn judged(events: &EventLog, rollout: u64) -> Result<Vec<JudgedStage>, JournalError> {
+    let mut stages: BTreeMap<usize, JudgedStage> = BTreeMap::new();
+    for event in events.judged(rollout, LOOKS)? {
+        let EventKind::Judged { stage, verdict, reason, evidence } = event.kind else { continue };
+        let before = stages.remove(&stage).map_or_else(Vec::new, |known| known.grown);
+        let look = evidence.map(|look| *look);
+        let grown = look.iter().map(|look| Grown {
+            at: event.at,
+            log_not_worse: look.log_not_worse,
+            log_beyond: look.log_beyond,
+        });
+        let grown =
+            grown.filter(|grown| grown.log_not_worse.is_finite() && grown.log_beyond.is_finite());
+        let grown = before.into_iter().chain(grown).collect();
+        stages.insert(stage, JudgedStage { stage, verdict, reason, evidence: look, grown });
+    }
+    Ok(stages.into_values().collect())
 }
 
 /// The rollouts that the journal told so far.
@@ -98,6 +121,7 @@ impl Past<'_> {
             counts_partial: false,
             reason: None,
             message: plan.message.clone(),
+            judged: vec![],
         };
         self.found.push(entry);
     }

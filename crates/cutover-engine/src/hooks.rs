@@ -1,17 +1,13 @@
 //! Hooks: a program or an HTTP call with a deadline. Never through a shell.
 
-use std::collections::VecDeque;
 use std::path::Path;
-use std::process::Stdio;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use cutover_core::spec::Hook;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
-use rustix::process::{Pid, Signal};
-use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::execute::{self, last_lines};
 
 /// How a hook ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +17,6 @@ pub(crate) struct HookResult {
     /// Status and the last lines of output.
     pub(crate) detail: String,
 }
-
-/// The last bytes of output that are kept.
-const OUTPUT: usize = 64 * 1024;
 
 /// What a hook is, in one line.
 #[must_use]
@@ -54,99 +47,15 @@ pub(crate) async fn run(
     HookResult { detail: secrets.iter().fold(result.detail, scrub), ..result }
 }
 
-/// Variables of the daemon's own environment that a hook gets, too.
-const PASSED: [&str; 6] = ["PATH", "HOME", "LANG", "TZ", "CUTOVER_STATE", "CUTOVER_RUN"];
-/// How long output may still come once the program has ended: a child left behind may hold it open.
-const REST: Duration = Duration::from_millis(200);
-
 async fn execute(
     run: &[String],
     base: &Path,
     facts: &[(&str, String)],
 ) -> Result<HookResult, String> {
-    let (program, arguments) = run.split_first().ok_or("the hook names no program")?;
-    refuse_unsafe(program, base)?;
-    let mut command = tokio::process::Command::new(program);
-    command
-        .args(arguments)
-        .current_dir(base)
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    for name in PASSED {
-        command.envs(std::env::var_os(name).map(|value| (name, value)));
-    }
-    for (name, value) in facts {
-        command.env(format!("CUTOVER_{}", name.to_ascii_uppercase()), value);
-    }
-    let mut child = command.spawn().map_err(|error| format!("cannot start {program}: {error}"))?;
-    let group = Group(child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw));
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let output = Mutex::new(VecDeque::new());
-    let reading = async { tokio::join!(keep_last(stdout, &output), keep_last(stderr, &output)) };
-    tokio::pin!(reading);
-    let status = tokio::select! {
-        status = child.wait() => {
-            let _ = tokio::time::timeout(REST, &mut reading).await;
-            status
-        }
-        _ = &mut reading => child.wait().await,
-    };
-    let status = status.map_err(|error| format!("cannot wait for {program}: {error}"))?;
-    // What a hook that ended well leaves in the background is its own affair.
-    group.forget();
-    let output = output.lock().unwrap_or_else(PoisonError::into_inner);
-    let output = String::from_utf8_lossy(&output.iter().copied().collect::<Vec<u8>>()).into_owned();
-    let lines: Vec<&str> = output.lines().collect();
-    let last = lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n");
+    let ended = execute::execute(run, base, facts).await.map_err(|error| error.to_string())?;
+    let (status, last) = (ended.status, last_lines(&ended.output, 10));
     let detail = if last.is_empty() { status.to_string() } else { format!("{status}\n{last}") };
     Ok(HookResult { ok: status.success(), detail })
-}
-
-/// Reads to the end, keeping the last [`OUTPUT`] bytes.
-async fn keep_last(source: Option<impl AsyncRead + Unpin>, output: &Mutex<VecDeque<u8>>) {
-    let Some(mut source) = source else { return };
-    let mut part = [0; 4096];
-    while let Ok(read @ 1..) = source.read(&mut part).await {
-        let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
-        output.extend(part.get(..read).unwrap_or_default());
-        let excess = output.len().saturating_sub(OUTPUT);
-        output.drain(..excess);
-    }
-}
-
-/// A hook's process group: ended whole when the hook is given up.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn forget(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(leader) = self.0 {
-            // The leader has not been waited for, so its number is still its own.
-            let _ = rustix::process::kill_process_group(leader, Signal::KILL);
-        }
-    }
-}
-
-/// As root, a program that others may write would be theirs to choose.
-fn refuse_unsafe(program: &str, base: &Path) -> Result<(), String> {
-    use std::os::unix::fs::PermissionsExt;
-    let path = base.join(program);
-    let others = |path: &Path| {
-        std::fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o002 != 0)
-    };
-    if rustix::process::geteuid().is_root() && program.contains('/') && others(&path) {
-        return Err(format!("{} can be written by others and is not run as root", path.display()));
-    }
-    Ok(())
 }
 
 async fn call(url: &str, facts: &[(&str, String)]) -> Result<HookResult, String> {

@@ -7,16 +7,20 @@
 //! | `engine`, `driver` | one driver an app: look, decide (in `cutover-core`), record, act |
 //! | [`prune`] | the same of pruning |
 //! | [`journal`], [`events`] | what was decided, and what was told |
+//! | [`execute`] | running a program of the spec |
 //! | [`clock`] | time that a stepped wall clock cannot move |
 
 pub mod api;
 mod book;
+mod buckets;
 pub mod clock;
 mod context;
 mod cut;
 mod driver;
 mod engine;
 pub mod events;
+mod evidence;
+pub mod execute;
 mod history;
 mod hooks;
 pub mod journal;
@@ -24,8 +28,11 @@ mod lineage;
 pub mod ports;
 pub mod prune;
 mod pruned;
+mod readings;
+mod recorded;
 mod report;
 mod tally;
 mod watch;
 
 pub use engine::Engine;
+pub use evidence::settings as judge_settings;

@@ -1,17 +1,23 @@
-//! The ports of the engine: what it needs from a platform, a data plane and a clock.
+//! The ports of the engine: what it needs from a platform, a data plane, metrics
+//! of one's own, and a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cutover_core::dataplane::{AppState, DataPlaneState, Publication, Seconds};
-use cutover_core::id::{InstanceId, ReleaseId, Subject};
+use cutover_core::id::{InstanceId, MetricName, ReleaseId, Subject};
+use cutover_core::metric::Reading;
 use cutover_core::observed::State;
-use cutover_core::release::Release;
-use cutover_core::spec::Spec;
+use cutover_core::release::{Release, ReleaseName};
+use cutover_core::spec::{Metric, Spec};
 use cutover_core::units::At;
+
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Stamp;
 
@@ -175,6 +181,122 @@ pub trait DataPlane: Send + Sync + 'static {
         subject: &Subject,
         spec: &Spec,
     ) -> impl Future<Output = Result<(), PlatformError>> + Send;
+}
+
+/// The two releases that a metric is read of.
+#[derive(Clone)]
+pub struct Sides {
+    /// Whose rollout it is.
+    pub subject: Subject,
+    /// The new release.
+    pub candidate: ReleaseName,
+    /// The old release; `None` for a first one. Without it there is nothing to count against.
+    pub stable: Option<ReleaseName>,
+    /// The folder of the spec: relative files and programs start from it.
+    pub base: PathBuf,
+    /// Values that no message may show, such as the candidate's secrets. A source adds its own.
+    pub confidential: Vec<String>,
+}
+
+impl Sides {
+    /// A text of the spec with `{version}`, `{release}` and `{app}` replaced by those of a release.
+    #[must_use]
+    pub fn fill(&self, text: &str, release: &ReleaseName) -> String {
+        text.replace("{version}", release.version.as_str())
+            .replace("{release}", &release.id.to_string())
+            .replace("{app}", self.subject.app.as_str())
+    }
+}
+
+/// Only how many confidential values there are is shown.
+impl fmt::Debug for Sides {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sides")
+            .field("subject", &self.subject)
+            .field("candidate", &self.candidate)
+            .field("stable", &self.stable)
+            .field("base", &self.base)
+            .field("confidential", &self.confidential.len())
+            .finish()
+    }
+}
+
+/// What the source of a metric remembers from one look to the next; stored, so that an engine that
+/// starts again goes on. One for each metric of each rollout, empty at first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// A digest of what was asked: another question makes the rest worthless.
+    pub question: String,
+    /// When the last look was that found something, in milliseconds of the source's own clock.
+    pub looked: Option<u64>,
+    /// The counters then.
+    pub counters: BTreeMap<ReleaseId, BTreeMap<String, Instance>>,
+    /// Has any series of bad requests been there yet, on either side?
+    pub errors_seen: bool,
+}
+
+/// The counters of one instance, by what the source calls it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    /// When it was there last, in milliseconds of the source's own clock.
+    pub seen: u64,
+    /// The last value of each of its series, by a digest of its labels.
+    pub series: BTreeMap<String, f64>,
+}
+
+/// A metric that could not be looked at. That proves nothing, so the rollout holds.
+#[derive(Debug, thiserror::Error)]
+#[error("metric {metric} cannot be read from {from}: {reason}; the rollout holds until it can")]
+pub struct MetricError {
+    /// Which metric.
+    pub metric: MetricName,
+    /// From where: a URL or a program.
+    pub from: String,
+    /// Why, in one line.
+    pub reason: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// Where metrics of one's own are read.
+pub trait MetricSource: Send + Sync + 'static {
+    /// Looks at a metric once, within its deadline. Counts are those since the last look that is in
+    /// `memory`, also if that was long ago; the first look finds nothing. After an error `memory` is
+    /// as it was, so that the next look tells what happened meanwhile.
+    ///
+    /// # Errors
+    /// Where it cannot look: unreachable, refused, too slow, too large, no number. No data is not an
+    /// error but [`Found::Nothing`](cutover_core::metric::Found::Nothing).
+    fn read(
+        &self,
+        metric: &Metric,
+        sides: &Sides,
+        memory: &mut Memory,
+    ) -> impl Future<Output = Result<Reading, MetricError>> + Send;
+}
+
+/// All that an engine works on.
+pub trait World: Send + Sync + 'static {
+    /// Where instances run.
+    type Platform: Platform;
+    /// Where requests are routed.
+    type DataPlane: DataPlane;
+    /// Where metrics of one's own are read.
+    type Metrics: MetricSource;
+    /// What time it is.
+    type Clock: Clock;
+}
+
+/// The world of one engine, but for its clock.
+#[derive(Debug)]
+pub struct Parts<W: World> {
+    /// Where instances run.
+    pub platform: W::Platform,
+    /// Where requests are routed.
+    pub dataplane: W::DataPlane,
+    /// Where metrics of one's own are read.
+    pub metrics: W::Metrics,
 }
 
 /// Time as the engine knows it.

@@ -10,6 +10,9 @@ use cutover_core::sample::Sample;
 use cutover_core::units::At;
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::Evidence;
+use crate::readings::Readings;
+
 /// Counts of one rollout.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
@@ -22,6 +25,12 @@ pub(crate) struct Tally {
     /// Since the rollout began, the candidate.
     pub(crate) candidate: Counters,
     stage: StageTally,
+    /// What the judge knows.
+    #[serde(default)]
+    pub(crate) evidence: Evidence,
+    /// What metrics of one's own show.
+    #[serde(default)]
+    pub(crate) readings: Readings,
     /// A part is missing: the proxy started again, or forgot seconds before they were read.
     #[serde(default)]
     pub(crate) partial: bool,
@@ -63,7 +72,10 @@ impl Tally {
             self.partial |= epoch != seconds.epoch || seconds.gap;
             for second in &seconds.seconds {
                 self.add(second, candidate);
+                self.evidence.take(second);
             }
+        } else {
+            self.evidence.learn(&seconds.seconds);
         }
         self.open.clone_from(&seconds.open);
     }
@@ -103,6 +115,7 @@ impl Tally {
     pub(crate) fn enter(&mut self, stage: usize) {
         if self.stage.number != stage {
             self.stage = StageTally { number: stage, ..StageTally::default() };
+            self.evidence.enter();
         }
     }
 }
@@ -142,7 +155,9 @@ impl StageTally {
                 let sides = self.flags.get(key).cloned().unwrap_or_default();
                 (sides.off, sides.on)
             }
-            Some(Compared::Experiment | Compared::Releases) | None => (old, release(candidate)),
+            Some(Compared::Experiment | Compared::Releases | Compared::Before) | None => {
+                (old, release(candidate))
+            }
         }
     }
 

@@ -1,9 +1,10 @@
 //! What is fed to the judge: requests, and how many of them were bad.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Requests of one side in one span of time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Counts {
     /// Requests that were answered, or that failed.

@@ -7,7 +7,7 @@ use crate::counts::{Counts, Tick, float};
 use crate::latency::Latency;
 use crate::look::{Kind, Look, Part, Verdict};
 use crate::rate::{Rate, Seen};
-use crate::srm::Srm;
+use crate::srm::{ALPHA, SampleRatio};
 
 /// What the judge is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,15 +53,13 @@ pub struct Judge {
     settings: Settings,
     metrics: Vec<Metric>,
     /// Whether requests are shared as they are meant to be.
-    srm: Srm,
+    srm: SampleRatio,
 }
-
-/// The chance of calling a fair split a mismatch.
-const SRM_ALPHA: f64 = 0.001;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Metric {
     name: String,
+    required: bool,
     rate: Option<Rate>,
     latency: Option<Latency>,
     seconds: u64,
@@ -69,13 +67,30 @@ struct Metric {
     stable: Counts,
 }
 
+/// A metric beside the requests that the proxy counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compare<'a> {
+    /// Its name; not empty.
+    pub name: &'a str,
+    /// It counts bad answers.
+    pub errors: bool,
+    /// It has latencies.
+    pub latency: bool,
+    /// Without anything of it there is no promotion.
+    pub required: bool,
+}
+
+/// The requests that the proxy counts.
+const PROXY: Compare<'_> = Compare { name: "", errors: true, latency: true, required: true };
+
 impl Metric {
-    fn new(name: &str, settings: &Settings) -> Metric {
-        let rate = settings.errors.map(|margin| Rate::new(margin, settings.horizon));
-        let latency = settings.latency.map(|more| Latency::new(more, settings.horizon));
-        let name = name.to_owned();
+    fn new(of: &Compare<'_>, settings: &Settings) -> Metric {
+        let (margin, longer) = (settings.errors, settings.latency);
+        let rate = margin.filter(|_| of.errors).map(|margin| Rate::new(margin, settings.horizon));
+        let latency = longer.filter(|_| of.latency).map(|by| Latency::new(by, settings.horizon));
         let (candidate, stable) = Default::default();
-        Metric { name, rate, latency, seconds: 0, candidate, stable }
+        let (name, required) = (of.name.to_owned(), of.required);
+        Metric { name, required, rate, latency, seconds: 0, candidate, stable }
     }
 
     fn observe(&mut self, tick: &Tick<'_>) {
@@ -87,6 +102,16 @@ impl Metric {
         }
         if let Some(latency) = &mut self.latency {
             latency.observe(tick);
+        }
+    }
+
+    fn compare_anew(&mut self) {
+        (self.seconds, self.candidate, self.stable) = Default::default();
+        if let Some(rate) = &mut self.rate {
+            rate.compare_anew();
+        }
+        if let Some(latency) = &mut self.latency {
+            latency.compare_anew();
         }
     }
 
@@ -103,6 +128,7 @@ impl Metric {
                 log_not_worse: not_worse.log_e,
                 seen: rate.seen(settings.alpha),
                 share: self.share(),
+                at_most: rate.at_most(settings.beta),
                 needs: not_worse.left(wanted, seconds),
             }
         });
@@ -122,6 +148,7 @@ impl Metric {
                 log_not_worse: not_worse.log_e,
                 seen,
                 share: self.share(),
+                at_most: latency.at_most(settings.beta),
                 needs: not_worse.left(wanted, float(latency.seconds())),
             })
         });
@@ -137,10 +164,10 @@ impl Metric {
 impl Judge {
     /// No evidence yet. `others` are metrics beside the requests that the proxy counts.
     #[must_use]
-    pub fn new(settings: Settings, others: &[&str]) -> Judge {
-        let names = std::iter::once(&"").chain(others);
-        let metrics = names.map(|name| Metric::new(name, &settings)).collect();
-        Judge { settings, metrics, srm: Srm::default() }
+    pub fn new(settings: Settings, others: &[Compare<'_>]) -> Judge {
+        let all = std::iter::once(&PROXY).chain(others);
+        let metrics = all.map(|of| Metric::new(of, &settings)).collect();
+        Judge { settings, metrics, srm: SampleRatio::default() }
     }
 
     /// What it is asked.
@@ -173,7 +200,8 @@ impl Judge {
     /// Checks that requests are shared as they are meant to be. Only where each is dealt by itself:
     /// one of a user follows that user's others.
     pub fn check_split(&mut self, share: f64, candidate: u64, stable: u64) {
-        self.srm.observe(&[candidate, stable], &[share, 1.0 - share]);
+        // A share of none or all, which cannot be checked, is left out.
+        let _ = self.srm.observe(&[candidate, stable], &[share, 1.0 - share]);
     }
 
     /// A look at all evidence; as often as one likes.
@@ -183,7 +211,7 @@ impl Judge {
         let parts: Vec<Part> = metrics.flat_map(|metric| metric.parts(&self.settings)).collect();
         let all = |evidence: fn(&Part) -> f64| {
             let logs: Vec<f64> = parts.iter().map(evidence).collect();
-            log_mean(&logs).max(f64::MIN)
+            if logs.is_empty() { 0.0 } else { log_mean(&logs) }
         };
         let log_not_worse = parts.iter().map(|part| part.log_not_worse);
         let mut look = Look {
@@ -204,11 +232,15 @@ impl Judge {
             Verdict::NoData
         } else if look.log_beyond >= -settings.alpha.ln() {
             Verdict::Rollback
-        } else if self.srm.is_mismatch(SRM_ALPHA) {
+        } else if self.srm.is_mismatch(ALPHA) {
             Verdict::Invalid
         } else if look.log_worse >= -settings.hold.ln() {
             Verdict::Hold
-        } else if self.metrics.iter().any(|metric| metric.candidate.requests == 0) {
+        } else if self
+            .metrics
+            .iter()
+            .any(|metric| metric.required && metric.candidate.requests == 0)
+        {
             Verdict::NoData
         } else if look.log_not_worse >= -settings.beta.ln() && candidate >= settings.min_requests {
             Verdict::Promote
@@ -217,10 +249,11 @@ impl Judge {
         }
     }
 
-    /// The most that the candidate's error rate may still be above stable's, with evidence of 1/β.
-    #[must_use]
-    pub fn cannot_exclude(&self) -> Option<f64> {
-        let rate = self.metrics.first()?.rate.as_ref()?;
-        Some(rate.at_most(self.settings.beta))
+    /// Another comparison begins, of other sides: what was shown of the ones before is no reason to
+    /// promote these. Evidence of harm stays, and so does the budget for error.
+    pub fn compare_anew(&mut self) {
+        for metric in &mut self.metrics {
+            metric.compare_anew();
+        }
     }
 }

@@ -340,6 +340,20 @@ impl Latency {
         self.baseline.has_any()
     }
 
+    /// Other sides are compared from now on: what is seen begins anew, bets go on.
+    pub(crate) fn compare_anew(&mut self) {
+        self.compared = 0;
+        for quantile in &mut self.quantiles {
+            quantile.sums = Sums::default();
+        }
+    }
+
+    /// The most that the share of slow answers at the 95th percentile is above stable's.
+    pub(crate) fn at_most(&self, beta: f64) -> f64 {
+        let quantile = self.at(0.95);
+        quantile.map_or(1.0, |q| q.sums.at_most(-beta.ln()))
+    }
+
     fn at(&self, share: f64) -> Option<&Quantile> {
         self.quantiles.iter().find(|quantile| quantile.share.to_bits() == share.to_bits())
     }

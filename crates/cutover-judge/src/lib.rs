@@ -25,7 +25,7 @@ mod sums;
 
 pub use bets::Margin;
 pub use counts::{Arm, Counts, Tick};
-pub use judge::{Judge, Settings};
+pub use judge::{Compare, Judge, Settings};
 pub use latency::Latency;
 pub use look::{Kind, Look, Part, Verdict};
 pub use rate::{Rate, Seen};

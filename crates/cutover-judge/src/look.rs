@@ -1,11 +1,12 @@
 //! What a look at the evidence comes to.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::rate::Seen;
 
 /// The judge's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Nothing is shown yet, either way.
@@ -41,7 +42,7 @@ impl Verdict {
 }
 
 /// What of a metric is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The share of bad answers.
@@ -56,7 +57,7 @@ pub enum Kind {
 }
 
 /// What one metric shows. All evidence is a natural logarithm.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Part {
     /// Which metric; empty for the requests that the proxy counts.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -73,13 +74,15 @@ pub struct Part {
     pub seen: Seen,
     /// The candidate's share of what was compared.
     pub share: f64,
+    /// The most that it is worse, with evidence of 1/β.
+    pub at_most: f64,
     /// Seconds until it is shown not to be worse, if all goes on as it is; `None` if it would never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<f64>,
 }
 
 /// One look at all metrics.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Look {
     /// What they come to.
     pub verdict: Verdict,

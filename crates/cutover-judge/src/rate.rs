@@ -1,5 +1,6 @@
 //! The judge of bad answers: is the candidate's error rate above stable's and the tolerance?
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bets::{Margin, Odds, STAKES};
@@ -165,6 +166,12 @@ impl Rate {
         }
     }
 
+    /// Other sides are compared from now on: what is seen begins anew, bets go on.
+    pub(crate) fn compare_anew(&mut self) {
+        self.all = Sums::default();
+        self.since = Sums::default();
+    }
+
     /// Is the evidence of harm beyond the margin at least this (a logarithm)?
     #[must_use]
     pub fn is_beyond(&self, threshold: f64) -> bool {
@@ -226,7 +233,7 @@ impl Rate {
 }
 
 /// What a metric shows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Seen {
     /// The candidate's requests.
     pub candidate: Counts,

@@ -19,6 +19,9 @@ const NEXT: f64 = 0.6;
 /// How much less capital is on each next one: large stakes are best where few answers are bad.
 const LESS: f64 = 0.6;
 
+/// The largest difference of which anything can be said.
+const MOST_BY: f64 = 0.99;
+
 /// Requests of both sides, by share.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sums {
@@ -136,15 +139,49 @@ impl Sums {
         Some(low)
     }
 
-    /// The smallest difference of which the evidence says that the candidate is worse by less.
+    /// The smallest difference of which the evidence says that the candidate is worse by less, to
+    /// 5 % of how far it is from what is seen; never less than it is.
     pub(crate) fn at_most(&self, threshold: f64) -> f64 {
-        let (mut low, mut high) = (-0.99, 0.99);
+        let missing = |by: f64| self.log_e(Against::AtLeast, by) - threshold;
+        let seen = self.effect().max(-MOST_BY);
+        // What is seen is no evidence against itself.
+        let (mut low, mut below) = (seen, -threshold - 1.0);
+        let mut far = self.guess(threshold);
+        let (mut high, mut above) = loop {
+            let by = (seen + far).min(MOST_BY);
+            let found = missing(by);
+            if found >= 0.0 {
+                break (by, found);
+            }
+            if by >= MOST_BY {
+                return MOST_BY;
+            }
+            (low, below, far) = (by, found, 1.5 * far);
+        };
+        // False position, with the ends weighed as in the Illinois method.
         for _ in 0..20 {
-            let middle = 0.5 * (low + high);
-            let holds = self.log_e(Against::AtLeast, middle) >= threshold;
-            if holds { high = middle } else { low = middle }
+            if high - low <= 0.05 * (high - seen) {
+                break;
+            }
+            let by = low + (high - low) * below / (below - above) + 0.01 * (high - seen);
+            let by = if by < high { by } else { 0.5 * (low + high) };
+            let found = missing(by);
+            if found >= 0.0 {
+                (high, above, below) = (by, found, 0.5 * below);
+            } else {
+                (low, below, above) = (by, found, 0.5 * above);
+            }
         }
         high
+    }
+
+    /// About how far the limit is from what is seen: some standard errors.
+    fn guess(&self, threshold: f64) -> f64 {
+        let error = |side: Counts| {
+            let n = float(side.requests) + 1.0;
+            (float(side.bad) + 1.0) / (n * n)
+        };
+        (2.5 * (threshold + 1.0) * (error(self.candidate) + error(self.stable))).sqrt()
     }
 
     /// No stake on "the candidate is worse" is worth more (a logarithm): Σ n·KL, by step.
@@ -171,9 +208,7 @@ impl Sums {
 
     /// The mean over the stakes; the smaller of both scales.
     fn evidence(&self, against: Against, by: f64) -> Evidence {
-        // Σ LESS^k is (1 − LESS^K)/(1 − LESS); the mean below takes the rest of the normalisation.
-        let most = float(GRID as u64) * (1.0 - LESS) / (1.0 - LESS.powi(GRID as i32));
-        let mut worth = [powers(most.ln(), LESS.ln()); SCALES.len()];
+        let mut worth = [capital(); SCALES.len()];
         for step in &self.steps {
             step.win(against, by, &mut worth);
         }
@@ -204,12 +239,14 @@ impl Evidence {
     }
 }
 
-/// GRID numbers, each so much more than the one before.
-fn powers(first: f64, more: f64) -> [f64; GRID] {
-    let mut next = first - more;
+/// What is on each stake (a logarithm), as many times as if all had the same: LESS^k, normalised.
+fn capital() -> [f64; GRID] {
+    const ALL: f64 = GRID as f64 * (1.0 - LESS) / (1.0 - 0.016_796_16); // LESS^8
+    let (mut next, less) = (ALL.ln(), LESS.ln());
     [(); GRID].map(|()| {
-        next += more;
-        next
+        let its = next;
+        next += less;
+        its
     })
 }
 
@@ -272,6 +309,20 @@ mod tests {
             "{few:?} {many:?}"
         );
         assert!(many.0 > 0.018 && many.1 < 0.032, "{many:?}");
+    }
+
+    #[test]
+    fn capital_is_one_and_an_upper_limit_is_where_evidence_begins() {
+        let all: f64 = capital().iter().map(|part| part.exp()).sum();
+        assert!((all / float(GRID as u64) - 1.0).abs() < 1e-9, "{all}");
+        for (bad, stable_bad) in [(0, 0), (1, 9), (30, 45), (200, 100), (1000, 9000)] {
+            let sums = sums(Counts::new(1000, bad), Counts::new(9000, stable_bad));
+            let limit = sums.at_most(20_f64.ln());
+            let far = limit - sums.effect();
+            let holds = |by: f64| sums.not_worse_by(by).log_e >= 20_f64.ln();
+            assert!(limit >= MOST_BY || holds(limit), "{bad} {limit}");
+            assert!(limit >= MOST_BY || !holds(limit - 0.06 * far), "{bad} {limit}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The judge as a whole, on seeded streams.
 
-use cutover_judge::{Arm, Counts, Judge, Settings, Tick, Verdict};
+use cutover_judge::{Arm, Compare, Counts, Judge, Settings, Tick, Verdict};
 
 /// A stream of ticks of one second: `rate` requests, `share` of them the candidate's.
 struct Stream {
@@ -95,7 +95,8 @@ fn without_a_request_of_the_candidate_there_is_no_data() {
 
 #[test]
 fn a_metric_that_has_nothing_keeps_it_from_being_promoted() {
-    let mut judge = Judge::new(Settings::default(), &["checkout"]);
+    let checkout = Compare { name: "checkout", errors: true, latency: false, required: true };
+    let mut judge = Judge::new(Settings::default(), &[checkout]);
     let (verdict, _) = Stream::new(1, 200, 0.5).run(&mut judge, 0.0, 1.0, 200);
     assert_eq!(verdict, Verdict::NoData);
 }

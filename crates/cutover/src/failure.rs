@@ -15,6 +15,7 @@ pub(crate) mod exit {
     pub(crate) const USAGE: u8 = 2;
     pub(crate) const SPEC: u8 = 3;
     pub(crate) const PREFLIGHT: u8 = 4;
+    pub(crate) const TURNED_BACK: u8 = 6;
     pub(crate) const HELD: u8 = 8;
     pub(crate) const TIMED_OUT: u8 = 9;
     pub(crate) const UNREACHABLE: u8 = 10;

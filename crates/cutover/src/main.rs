@@ -10,6 +10,7 @@ mod demo;
 mod failure;
 mod folders;
 mod hidden;
+mod judge;
 mod leftovers;
 mod render;
 mod rollout;

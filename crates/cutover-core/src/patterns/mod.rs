@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::ReleaseId;
 use crate::plan::{Aside, Gate, Patience, Plan, Rest, Stage};
-use crate::spec::{Guard, Spec};
+use crate::spec::{Against, Guard, Spec};
 use crate::units::Count;
 
 pub use course::Course;
@@ -132,7 +132,7 @@ pub fn plan(pattern: Pattern, making: Making<'_>) -> Plan {
 #[must_use]
 pub fn plan_back(making: Making<'_>) -> Plan {
     let (pattern, course) = (making.spec.pattern, course::straight_back(making.spec));
-    Plan { back: true, hooks: 0, guard: None, ..fill(pattern, making, course) }
+    Plan { back: true, hooks: 0, guard: None, against: None, ..fill(pattern, making, course) }
 }
 
 /// Is the flag that the spec names on already, and known to the candidate?
@@ -175,8 +175,17 @@ fn fill(pattern: Pattern, making: Making<'_>, course: Course) -> Plan {
         p99: judge.guard.p99,
         min_requests: judge.min_requests,
     };
+    let judged = judged && spec.listen.is_some();
+    let against = Against {
+        tolerance: judge.tolerance,
+        not_worse_by: judge.not_worse_by,
+        warm_up: judge.warm_up,
+        min_requests: judge.min_requests,
+        by_kayenta: judge.kayenta.is_some(),
+    };
     Plan {
         pattern,
+        against: (judged && judge.compare && before.is_some()).then_some(against),
         before,
         back: false,
         candidate,
@@ -186,7 +195,7 @@ fn fill(pattern: Pattern, making: Making<'_>, course: Course) -> Plan {
         stages: course.stages,
         keep: course.keep,
         patience: patience(spec),
-        guard: (judged && spec.listen.is_some()).then_some(guard),
+        guard: judged.then_some(guard),
         on_failure: spec.on_failure,
         hooks: Count::try_from(spec.hooks.after_ready.len()).unwrap_or(Count::MAX),
         flag: course.flag,

@@ -3,7 +3,7 @@
 //! `new b, old n−b → new 2b, old n−2b → … → new n → settle`
 
 use super::Course;
-use super::course::{after_hooks, hooks_at_first, serving, settle};
+use super::course::{after_hooks, hooks_at_first, judge, serving, settle};
 use crate::plan::{Gate, Route, Size, Stage};
 use crate::spec::{Rolling, Spec};
 use crate::units::Count;
@@ -14,7 +14,8 @@ pub(super) fn course(rolling: &Rolling, spec: &Spec, n: Count) -> Course {
     let batches = n.div_ceil(batch);
     let mut gates = vec![Gate::Ready];
     if !rolling.pause.0.is_zero() {
-        gates.push(Gate::Hold(rolling.pause.0));
+        let judged = spec.judge.is_some() && spec.listen.is_some();
+        gates.push(if judged { judge(rolling.pause) } else { Gate::Hold(rolling.pause.0) });
     }
     let stage = |k: Count| {
         let done = (k * batch).min(n);
@@ -39,6 +40,12 @@ mod tests {
     #[test]
     fn plan() {
         let settings = "patterns: { rolling: { batch: 2, pause: 30s } }";
+        insta::assert_snapshot!(printed(Pattern::Rolling, settings));
+    }
+
+    #[test]
+    fn judged_between_batches() {
+        let settings = "patterns: { rolling: { batch: 2, pause: 30s } }\njudge: {}";
         insta::assert_snapshot!(printed(Pattern::Rolling, settings));
     }
 

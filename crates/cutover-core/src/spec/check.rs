@@ -1,13 +1,15 @@
 //! Rules that types alone do not express.
 
+mod metrics;
+
 use schemars::schema_for;
 
 use super::problem::Problem;
 use super::whereabouts::{Whereabouts, without_file};
-use super::{AbTesting, Hook, PatternSettings, Shadow, Spec, StickyBy};
+use super::{AbTesting, Hook, PatternSettings, SERIES, Shadow, Spec, StickyBy};
 use crate::patterns::Pattern;
 use crate::plan::MatchRule;
-use crate::units::Share;
+use crate::units::{Share, Span};
 
 /// The largest body that is copied, in bytes: copies are held in memory.
 const MOST_BODY: u32 = 16 * 1024 * 1024;
@@ -32,7 +34,11 @@ pub(super) fn check(spec: &Spec, at: &Whereabouts<'_>) {
     health(spec, at);
     patterns(spec, at);
     hooks(spec, at);
+    kayenta(spec, at);
     names(spec, at);
+    if let Some(judge) = &spec.judge {
+        metrics::check(&judge.metrics, at);
+    }
 }
 
 fn reached(spec: &Spec, at: &Whereabouts<'_>) {
@@ -182,6 +188,28 @@ fn steps(pattern: &str, steps: &[Share], at: &Whereabouts<'_>) {
             &[&["patterns", pattern, "steps"]],
             &format!("`{pattern}.steps` must grow, from above 0% to at most 100%"),
             "write them like `[5%, 25%, 50%]`",
+        );
+    }
+}
+
+fn kayenta(spec: &Spec, at: &Whereabouts<'_>) {
+    let Some(kayenta) = spec.judge.as_ref().and_then(|judge| judge.kayenta.as_ref()) else { return };
+    for name in kayenta.metrics.keys().filter(|name| !SERIES.contains(&name.as_str())) {
+        at.wrong(
+            &[&["judge", "kayenta", "metrics", name]],
+            &format!("there is no metric `{name}`"),
+            &format!("there are {}", SERIES.join(", ")),
+        );
+    }
+    if let Err(wrong) = kayenta.settings().check() {
+        at.wrong(&[&["judge", "kayenta"]], &wrong.to_string(), "see docs/judge.md, Kayenta");
+    }
+    let (shortest, longest) = (Span::secs(1), Span::secs(3600));
+    if !(shortest..=longest).contains(&kayenta.bucket) {
+        at.wrong(
+            &[&["judge", "kayenta", "bucket"]],
+            "`bucket` must be from 1s to 1h",
+            "try 60s",
         );
     }
 }

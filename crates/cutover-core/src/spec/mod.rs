@@ -1,6 +1,8 @@
 //! `cutover.yaml`: what an app is and how it is released.
 
 mod check;
+mod kayenta;
+mod metrics;
 mod parse;
 mod problem;
 mod reader;
@@ -11,6 +13,7 @@ mod tests;
 #[cfg(test)]
 mod tests_of_problems;
 mod told;
+mod tolerance;
 mod tree;
 mod whereabouts;
 
@@ -22,11 +25,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::{problems, schema};
+pub use kayenta::{Kayenta, SERIES};
+pub use metrics::{Auth, Basic, Header, HttpValue, Metric, Prometheus, Tls};
 pub use parse::{Source, parse};
 pub use problem::{MOST as MOST_PROBLEMS, Problem};
 pub use settings::{
     AbTesting, BigBang, BlueGreen, Canary, FeatureFlag, PatternSettings, Rolling, Shadow, StickyBy,
 };
+
+pub use tolerance::{Against, InvalidPoints, InvalidWorse, Points, Tolerance, Worse};
 
 use crate::id::AppName;
 use crate::patterns::Pattern;
@@ -209,22 +216,41 @@ impl Default for Drain {
 pub struct Judge {
     /// Absolute bounds.
     pub guard: Bounds,
+    /// Compare the new release with the old one; without it only the bounds above judge.
+    pub compare: bool,
     /// Bounds relative to the old release.
+    pub tolerance: Tolerance,
+    /// A release goes on once its error rate is shown to be less than this above the old one's,
+    /// like `1pp`.
+    pub not_worse_by: Points,
+    /// How long the latencies of fresh instances are left out; half of the time in which a stage
+    /// collects evidence if not given, a minute at most.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tolerance: Option<Tolerance>,
+    pub warm_up: Option<Span>,
+    /// Let Kayenta's judge compare, in place of `tolerance` and `not-worse-by`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kayenta: Option<Kayenta>,
     /// Fewer requests than this prove nothing.
     pub min_requests: u64,
     /// How long the rollout waits for a person when there is no verdict; then it turns back.
     pub hold_limit: Span,
+    /// Metrics of one's own, beside what the proxy counts; at most 16.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
 }
 
 impl Default for Judge {
     fn default() -> Judge {
         Judge {
             guard: Bounds::default(),
-            tolerance: None,
+            compare: true,
+            tolerance: Tolerance::default(),
+            not_worse_by: Points::ONE,
+            warm_up: None,
+            kayenta: None,
             min_requests: 100,
             hold_limit: Span::secs(24 * 3600),
+            metrics: vec![],
         }
     }
 }
@@ -244,18 +270,6 @@ impl Default for Bounds {
     fn default() -> Bounds {
         Bounds { errors: Share::from_permille(10), p99: None }
     }
-}
-
-/// Bounds relative to the old release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Tolerance {
-    /// Like `1.2x+0.1pp`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub errors: Option<String>,
-    /// Like `10%`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency: Option<Share>,
 }
 
 /// The guard as a plan carries it.

@@ -37,13 +37,18 @@ impl Problem {
 
 /// Is a name so much like another one that it was probably meant?
 pub(super) fn is_like(given: &str, choice: &str) -> bool {
-    let abbreviates = choice.len() >= 3 && given.starts_with(choice);
-    abbreviates || strsim::damerau_levenshtein(given, choice) <= 1 + choice.len() / 3
+    begins(given, choice) || strsim::damerau_levenshtein(given, choice) <= 1 + choice.len() / 3
+}
+
+/// Does one of them begin with the other?
+fn begins(given: &str, choice: &str) -> bool {
+    let (short, long) = if given.len() < choice.len() { (given, choice) } else { (choice, given) };
+    short.len() >= 3 && long.starts_with(short)
 }
 
 /// What a mistyped name stands for, or the names that are known.
 pub(super) fn meant(given: &str, choices: &[&str]) -> Option<String> {
-    let distance = |choice: &&&str| match choice.len() >= 3 && given.starts_with(**choice) {
+    let distance = |choice: &&&str| match begins(given, choice) {
         true => 0,
         false => strsim::damerau_levenshtein(given, choice),
     };
@@ -97,6 +102,10 @@ mod tests {
     #[test]
     fn a_suggestion_is_near_or_a_list() {
         assert_eq!(meant("enviroment", &["env", "pass"]).as_deref(), Some("did you mean `env`?"));
+        assert_eq!(
+            meant("bearer", &["header", "bearer-file"]).unwrap(),
+            "did you mean `bearer-file`?"
+        );
         assert_eq!(meant("instancs", &["instances"]).as_deref(), Some("did you mean `instances`?"));
         assert_eq!(meant("zzz", &["app", "env"]).as_deref(), Some("known here: app, env"));
         assert_eq!(short(&"x".repeat(90)).chars().count(), 81);

@@ -151,6 +151,17 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         visitor.visit_u64(self.number("from 0 on")?)
     }
 
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        let number = |scalar: &Scalar| match scalar.sense {
+            #[expect(clippy::cast_precision_loss, reason = "bounds are not that exact")]
+            Sense::Whole(number) => Some(number as f64),
+            Sense::Fraction | Sense::Text => scalar.text.parse().ok(),
+            Sense::Nothing | Sense::Truth(_) => None,
+        };
+        let finite = self.scalar().and_then(number).filter(|number: &f64| number.is_finite());
+        visitor.visit_f64(finite.ok_or_else(|| self.expected("a number", None))?)
+    }
+
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
         match self.scalar() {
             Some(scalar) => visitor.visit_str(&scalar.text).map_err(|wrong| worded(wrong, scalar)),
@@ -213,7 +224,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u128 f32 f64 char bytes byte_buf unit unit_struct tuple
+        i8 i16 i32 i64 i128 u8 u16 u128 f32 char bytes byte_buf unit unit_struct tuple
         tuple_struct identifier ignored_any
     }
 }

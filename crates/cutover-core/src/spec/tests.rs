@@ -112,3 +112,20 @@ fn defaults_are_what_the_docs_say() {
     assert_eq!(spec.judge, None);
     assert_eq!(super::Judge::default().guard.errors, Share::from_permille(10));
 }
+
+#[test]
+fn metrics_have_the_defaults_that_the_docs_say() {
+    let text = "app: shop\nrelease: { command: [serve] }\njudge:\n  metrics:\n    \
+                - { name: smoke, command: [./check.sh], max: 0.5 }\n";
+    let spec = parse(&source(text), &[]).unwrap();
+    let metric = &spec.judge.unwrap().metrics[0];
+    assert_eq!((metric.interval, metric.deadline), (Span::secs(15), Span::secs(10)));
+    assert_eq!((metric.min, metric.max), (None, Some(0.5)));
+    assert_eq!((metric.failures, metric.required, metric.is_counted()), (3, true, false));
+}
+
+#[test]
+fn a_judge_without_metrics_is_stored_as_before() {
+    let judge = serde_json::to_value(super::Judge::default()).unwrap();
+    assert_eq!(judge.get("metrics"), None);
+}

@@ -114,6 +114,104 @@ pattern: feature-flag
 }
 
 #[test]
+fn mistakes_in_metrics_are_told_with_their_places() {
+    let text = "\
+app: shop
+release: { command: [serve] }
+judge:
+  metrics:
+    - name: Checkout
+      intervall: 15s
+      command: [x]
+      max: much
+    - interval: 5s
+      prometeus: { url: \"http://127.0.0.1:9090\" }
+    - name: tokens
+      max: 1
+      http: { url: \"http://127.0.0.1\", value: /x, auth: { bearer: secret, heeder: {} } }
+    - name: org
+      max: .inf
+      http: { value: /x, auth: { header: { name: X } }, tls: { cacert: ca.pem } }
+";
+    insta::assert_snapshot!(wrong(text), @r#"
+    cutover.yaml:5:13: metric name "Checkout" is not valid: use 1 to 40 of a-z, 0-9 and '-', not at either end
+    cutover.yaml:6:7: unknown key `intervall` (did you mean `interval`?)
+    cutover.yaml:8:12: expected a number
+    cutover.yaml:9:7: the key `name` is missing (add `name`: its name, unique within the spec)
+    cutover.yaml:10:7: unknown key `prometeus` (did you mean `prometheus`?)
+    cutover.yaml:13:59: unknown key `bearer` (did you mean `bearer-file`?)
+    cutover.yaml:13:75: unknown key `heeder` (did you mean `header`?)
+    cutover.yaml:15:12: expected a number
+    cutover.yaml:16:13: the key `url` is missing (add `url`: where it is; `http://` or `https://`)
+    cutover.yaml:16:42: the key `file` is missing (add `file`: the file that holds its value)
+    cutover.yaml:16:64: unknown key `cacert` (did you mean `cert`?)
+    "#);
+}
+
+#[test]
+fn rules_for_metrics_are_told_with_their_places() {
+    let text = "\
+app: shop
+release: { command: [serve] }
+judge:
+  metrics:
+    - { name: a, interval: 500ms, deadline: 0s, failures: 0, command: [x], max: 1 }
+    - { name: a, command: [x], min: 2, max: 1 }
+    - { name: none, max: 1 }
+    - name: two
+      command: [x]
+      http: { url: \"http://127.0.0.1\", value: x }
+    - name: counted
+      max: 1
+      prometheus: { url: http://me:secret@host/#x, requests: up, latency: \"{release}\" }
+    - name: both
+      prometheus: { url: ftp://host, value: up, requests: \"{version}\", errors: \"{version}\" }
+    - { name: nothing, prometheus: { url: \"http://{version}/?x\" } }
+    - name: auth
+      min: 0
+      http:
+        url: http://host
+        value: \"\"
+        auth: { header: { name: Host, file: x }, basic: { user: \"a:b\", password-file: x } }
+        tls: { cert: client.pem }
+";
+    insta::assert_snapshot!(wrong(text), @r#"
+    cutover.yaml:5:15: there are several metrics named `a` (their names tell them apart: change one)
+    cutover.yaml:5:28: a metric's `interval` must be from 1s to 10m (try 15s)
+    cutover.yaml:5:45: a metric's `deadline` must be above 0 and at most 10m (try 10s)
+    cutover.yaml:5:59: a metric's `failures` must be from 1 to 100 (try 3)
+    cutover.yaml:6:15: there are several metrics named `a` (their names tell them apart: change one)
+    cutover.yaml:6:45: `min` must not be above `max` (nothing would be good)
+    cutover.yaml:7:7: a metric is exactly one of `prometheus`, `http` and `command` (write `prometheus: { url: "http://127.0.0.1:9090", value: QUERY }`)
+    cutover.yaml:8:7: a metric is exactly one of `prometheus`, `http` and `command` (write `prometheus: { url: "http://127.0.0.1:9090", value: QUERY }`)
+    cutover.yaml:8:7: a value needs a bound (add `max: 100`, `min`, or both)
+    cutover.yaml:10:47: `http.value` must be a JSON pointer (write it like `/queue/depth`)
+    cutover.yaml:12:12: `min` and `max` are for values; counters are compared with stable (leave them out, or give one `value`)
+    cutover.yaml:13:26: `prometheus.url` must hold no user or password (use `auth`, with a file)
+    cutover.yaml:13:26: `prometheus.url` must end with its path (leave out what follows `?` or `#`)
+    cutover.yaml:13:62: `requests` and `errors` go together (errors are judged as a share of the requests: add the other query)
+    cutover.yaml:13:62: `requests` does not tell candidate from stable (ask for a label of one version, like `{version="{version}"}`)
+    cutover.yaml:14:7: a value needs a bound (add `max: 100`, `min`, or both)
+    cutover.yaml:15:19: `prometheus` is either counters or a `value` (give `requests` and `errors`, `latency`, or all three; or one `value`)
+    cutover.yaml:15:26: `prometheus.url` must begin with http:// or https:// (write it like http://127.0.0.1:9090)
+    cutover.yaml:16:36: `prometheus` is either counters or a `value` (give `requests` and `errors`, `latency`, or all three; or one `value`)
+    cutover.yaml:16:43: `prometheus.url` must name its host (`{version}` and the others belong into the path or query)
+    cutover.yaml:16:43: `prometheus.url` must end with its path (leave out what follows `?` or `#`)
+    cutover.yaml:22:15: `auth` is exactly one of `header`, `basic` and `bearer-file` (write `auth: { bearer-file: secrets/token }`)
+    cutover.yaml:22:33: `auth.header.name` is not a header to be let in by (write it like `X-Scope-OrgID`)
+    cutover.yaml:22:65: `auth.basic.user` must not hold a colon (the password stands in `password-file`)
+    cutover.yaml:23:14: `tls` needs a URL with https:// (change `url`, or leave `tls` out)
+    cutover.yaml:23:22: `cert` and `key` go together (write `tls: { cert: client.pem, key: client.key }`)
+    "#);
+    let many = "    - { name: NAME, command: [x], max: 1 }\n";
+    let many: String = (0..17).map(|n| many.replace("NAME", &format!("m{n}"))).collect();
+    let text = format!("app: shop\nrelease: {{ command: [serve] }}\njudge:\n  metrics:\n{many}");
+    insta::assert_snapshot!(wrong(&text), @r#"
+    cutover.yaml:5:5: `judge.metrics` holds more than 16 metrics (keep those that would stop a release)
+    "#);
+}
+
+#[test]
 fn what_follows_from_a_mistake_is_not_told() {
     // Each could break a rule, if what cannot be read were simply left out.
     let text = "\

@@ -49,7 +49,7 @@ pub(super) enum Sense {
     Nothing,
     Truth(bool),
     Whole(i128),
-    /// A number that is not whole: nothing in a spec is one.
+    /// A number that is not whole.
     Fraction,
     Text,
 }

@@ -14,7 +14,7 @@ use cutover_core::units::{At, Share, Span};
 
 use super::Driver;
 use crate::context::chain;
-use crate::ports::{Clock, DataPlane, DataPlaneError, Platform};
+use crate::ports::{Clock, DataPlane, DataPlaneError, Platform, World};
 
 /// The longest a request waits for a server; browsers and clients give up about then.
 const HOLD_LIMIT: Span = Span::secs(60);
@@ -26,7 +26,7 @@ const REFUSED_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 const ANY_PREVIEW: std::net::SocketAddr =
     std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
-impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+impl<W: World> Driver<W> {
     /// What is in force, for apps that have users.
     pub(super) async fn app_state(&self) -> Result<Option<AppState>, DataPlaneError> {
         if self.has_users() || self.watch.state.is_some() {

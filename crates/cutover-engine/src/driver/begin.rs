@@ -15,9 +15,9 @@ use super::commands::{Prepared, refused, unwritable};
 use crate::api::{Accepted, Conflict, DeployRequest, PlanAnswer, Refused, RefusedKind};
 use crate::book::release_for;
 use crate::context::chain;
-use crate::ports::{Clock, DataPlane, Platform};
+use crate::ports::{Clock, DataPlane, Platform, World};
 
-impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+impl<W: World> Driver<W> {
     /// The release a request means.
     fn meant(&self, request: &DeployRequest) -> (Release, bool) {
         let known: Vec<Release> = self.releases.values().map(|r| (**r).clone()).collect();

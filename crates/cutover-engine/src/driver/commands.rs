@@ -13,7 +13,7 @@ use crate::api::{
     Accepted, Acted, Action, AppStatus, Conflict, DeployRequest, PlanAnswer, Refused, RefusedKind,
     StageComparison,
 };
-use crate::ports::{Clock, DataPlane, Platform};
+use crate::ports::World;
 use crate::prune::{PruneAnswer, PruneRequest};
 
 /// Where an answer goes.
@@ -51,7 +51,7 @@ pub(super) fn refused(kind: RefusedKind, message: String, help: &str) -> Refused
     Refused { kind, message, help: Some(help.to_owned()) }
 }
 
-impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+impl<W: World> Driver<W> {
     pub(super) async fn obey(&mut self, command: Command) {
         // Whoever asked may have gone: an answer nobody takes is no fault.
         match command {

@@ -5,9 +5,9 @@ use cutover_core::comparison::{Compared, Comparison, Side};
 
 use super::Driver;
 use crate::api::StageComparison;
-use crate::ports::{Clock, DataPlane, Platform};
+use crate::ports::{Clock, World};
 
-impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+impl<W: World> Driver<W> {
     /// What the stage that is under way has shown so far, and its number; `None` where it compares
     /// nothing.
     pub(super) fn comparison(&self) -> Option<(usize, Comparison)> {
@@ -15,7 +15,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         let Phase::Forward(forward) = rollout.phase else { return None };
         let reached = forward.reached?;
         let plan = &rollout.plan;
-        let of = Compared::at(plan, plan.stages.get(forward.stage)?)?;
+        let of = Compared::shown(plan, plan.stages.get(forward.stage)?)?;
         let tally = self.run.tally.stage();
         let (a, b) = tally.sides(Some(&of), plan.stable(), plan.candidate);
         let (old, new) = (plan.stable().and_then(|id| self.name(id)), self.name(plan.candidate));

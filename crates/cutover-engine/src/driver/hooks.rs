@@ -12,7 +12,7 @@ use tokio::task::JoinError;
 
 use super::Driver;
 use crate::hooks::{HookResult, name, run};
-use crate::ports::{Clock, DataPlane, Platform};
+use crate::ports::World;
 
 /// A hook that ended.
 pub(super) struct HookEnd {
@@ -23,7 +23,7 @@ pub(super) struct HookEnd {
     result: HookResult,
 }
 
-impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+impl<W: World> Driver<W> {
     fn candidate(&self) -> Option<Arc<Release>> {
         let rollout = self.app.rollout.as_ref()?;
         self.releases.get(&rollout.plan.candidate).cloned()
@@ -110,7 +110,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
 }
 
 /// Values that no output may show.
-fn confidential(release: &Release) -> Vec<String> {
+pub(super) fn confidential(release: &Release) -> Vec<String> {
     let read = |secret: &Secret| std::fs::read_to_string(release.base.join(&secret.file)).ok();
     let secrets = release.spec.release.secrets.values().filter_map(read);
     let values = secrets.chain(release.passed.values().cloned());

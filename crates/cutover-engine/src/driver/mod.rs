@@ -6,6 +6,8 @@ mod begin;
 mod commands;
 mod compare;
 mod hooks;
+mod judge;
+mod metrics;
 mod people;
 mod prune;
 mod records;
@@ -34,15 +36,16 @@ pub(crate) use commands::{Command, Prepared};
 use crate::context::{Context, chain};
 use crate::journal::{Entry, JournalError};
 use crate::lineage::Lineage;
-use crate::ports::{Clock, DataPlane, Platform, Seen};
+use crate::ports::{Clock, Platform, Seen, World};
 use crate::pruned::PrunedRelease;
 use crate::tally::Tally;
 use crate::watch::Watch;
 use hooks::HookEnd;
+use metrics::MetricRead;
 
 /// Drives one app.
-pub(crate) struct Driver<P, D, C> {
-    context: Arc<Context<P, D, C>>,
+pub(crate) struct Driver<W: World> {
+    context: Arc<Context<W>>,
     subject: Subject,
     app: App,
     releases: BTreeMap<ReleaseId, Arc<Release>>,
@@ -57,6 +60,8 @@ pub(crate) struct Driver<P, D, C> {
     /// What is wrong now, by kind, so that each is told once.
     troubles: BTreeMap<&'static str, String>,
     hooks: JoinSet<HookEnd>,
+    /// Looks at metrics that are under way.
+    looks: JoinSet<MetricRead>,
     /// Hooks that ended and could not be recorded yet: (stage, hook, ok).
     ended_hooks: Vec<(usize, u32, bool)>,
     /// When the data plane last refused a table.
@@ -91,12 +96,12 @@ enum Pace {
     After(Duration),
 }
 
-impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+impl<W: World> Driver<W> {
     /// Takes an app up where its journal left it.
     pub(crate) async fn take_up(
-        context: Arc<Context<P, D, C>>,
+        context: Arc<Context<W>>,
         subject: Subject,
-    ) -> Result<Driver<P, D, C>, JournalError> {
+    ) -> Result<Driver<W>, JournalError> {
         let entries = context.journal.records(&subject)?;
         let releases = context.journal.releases(&subject)?;
         let pruned = context.journal.pruned(&subject)?;
@@ -112,6 +117,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             unrecorded: vec![],
             troubles: BTreeMap::new(),
             hooks: JoinSet::new(),
+            looks: JoinSet::new(),
             ended_hooks: vec![],
             refused_at: None,
             blind_since: None,
@@ -153,7 +159,11 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
             Phase::Back { .. } | Phase::Done(_) => None,
         };
         match self.context.events.kept_tally(&self.subject, self.run.number) {
-            Some(tally) => self.run.tally = tally,
+            Some(tally) => {
+                self.run.tally = tally;
+                // Nothing was read before it was stored.
+                self.run.tally.partial |= self.run.tally.cursor().is_none();
+            }
             // What was counted before this start is not known.
             None => self.run.tally.partial = true,
         }
@@ -215,6 +225,9 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
                 Some(end) = self.hooks.join_next(), if !self.hooks.is_empty() => {
                     self.hook_ended(end).await;
                 }
+                Some(end) = self.looks.join_next(), if !self.looks.is_empty() => {
+                    self.metric_read(end);
+                }
                 () = context.platform.changed(&subject) => {}
                 () = context.clock.sleep(wait) => {}
             }
@@ -250,6 +263,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         let observed = self.watch.observe(&seen, state, now);
         self.seen = seen;
         self.count(now).await;
+        self.look_at_metrics(now);
         self.judge(now).await;
         self.record_hooks().await;
         let next = progress::next(&self.app, &observed, now);

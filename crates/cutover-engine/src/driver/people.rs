@@ -8,12 +8,12 @@ use cutover_core::units::Span;
 use super::Driver;
 use super::commands::refused;
 use crate::api::{Refused, RefusedKind};
-use crate::ports::{Clock, DataPlane, Platform};
+use crate::ports::{Clock, World};
 
 /// The longest reason that is kept.
 const REASON: usize = 500;
 
-impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+impl<W: World> Driver<W> {
     /// Is this stage of the live rollout an experiment?
     pub(super) fn is_experiment(&self, stage: usize) -> bool {
         self.app.live().is_some_and(|rollout| rollout.plan.is_experiment(stage))

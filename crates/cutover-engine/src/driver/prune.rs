@@ -15,7 +15,7 @@ use crate::api::{Refused, RefusedKind};
 use crate::context::chain;
 use crate::cut::{Cut, cut};
 use crate::journal::JournalError;
-use crate::ports::{Clock, DataPlane, KeepLeft, Left, Platform, Seen};
+use crate::ports::{Clock, KeepLeft, Left, Platform, Seen, World};
 use crate::prune::{
     GoneFolder, GoneRelease, KeptRelease, KeptWhy, PruneAnswer, PruneRequest, Stored,
 };
@@ -34,7 +34,7 @@ struct Old {
     from: u64,
 }
 
-impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+impl<W: World> Driver<W> {
     /// Finds what can go, and removes it unless only that was asked. The journal comes first and in
     /// one piece: what is removed after it is known to be needed by nobody.
     pub(super) async fn prune(

@@ -1,26 +1,19 @@
 //! Recording what was decided, before it is done.
 
-use cutover_core::app::Phase;
-use cutover_core::comparison::Compared;
 use cutover_core::event::EventKind;
-use cutover_core::guard;
 use cutover_core::id::ReleaseId;
 use cutover_core::observed::Observed;
-use cutover_core::plan::{Gate, OnFailure, Size};
-use cutover_core::record::{Record, Verdict};
+use cutover_core::record::Record;
 use cutover_core::units::At;
 
 use super::{Driver, Run};
 use crate::context::chain;
 use crate::journal::JournalError;
-use crate::ports::{Clock, DataPlane, Platform};
+use crate::ports::{Clock, DataPlane, World};
 
 /// How often the tally is stored.
 const STORE_TALLY: std::time::Duration = std::time::Duration::from_secs(2);
-/// How often the verdict is told while it stays the same.
-const TELL_VERDICT: std::time::Duration = std::time::Duration::from_secs(5);
-
-impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+impl<W: World> Driver<W> {
     /// Records what `next` decided, one by one; false when the journal stopped it.
     pub(super) async fn commit(&mut self, records: Vec<Record>, observed: &Observed) -> bool {
         for record in records {
@@ -141,6 +134,7 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         {
             return;
         }
+        self.prepare_evidence(now);
         self.read_counts(candidate, now).await;
     }
 
@@ -157,8 +151,10 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
     }
 
     /// Stores the tally, for a daemon that starts again in the middle.
-    pub(super) fn keep_tally(&self) {
+    pub(super) fn keep_tally(&mut self) {
+        let lines = self.run.tally.evidence.take_recorded();
         self.context.events.keep_tally(&self.subject, self.run.number, &self.run.tally);
+        self.context.events.keep_ticks(&self.subject, self.run.number, &lines);
     }
 
     /// Reads the counts for the last time, the second that is not over yet included.
@@ -166,47 +162,6 @@ impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
         if self.watch.state.is_some() {
             self.read_counts(candidate, now).await;
             self.run.tally.close(candidate);
-        }
-    }
-
-    /// The guard's verdict on the stage's requests so far.
-    pub(super) async fn judge(&mut self, now: At) {
-        // Before the first table is in force there is nothing to look at.
-        let Some(rollout) = self.app.live().filter(|_| self.watch.state.is_some()) else { return };
-        let (Phase::Forward(forward), Some(bounds)) = (rollout.phase, rollout.plan.guard) else {
-            return;
-        };
-        let plan = &rollout.plan;
-        let Some(stage) = plan.stages.get(forward.stage) else { return };
-        // What leaves anyway is not judged any more.
-        if stage.sizes.candidate == Size::Zero {
-            return;
-        }
-        let awaited = stage.gates.iter().any(|g| matches!(g, Gate::Judge { .. }));
-        let of = Compared::at(plan, stage);
-        let held = rollout.plan.on_failure == OnFailure::Hold && forward.holding.is_some();
-        let (verdict, reason) = if self.run.tally.looked {
-            let sides = self.run.tally.stage().sides(of.as_ref(), plan.stable(), plan.candidate);
-            guard::judge(&bounds, &sides.1)
-        } else {
-            (Verdict::Error, "the proxy's counts cannot be read".to_owned())
-        };
-        // An inconclusive start is no news.
-        let before = forward.verdict.unwrap_or(Verdict::Inconclusive);
-        let stage = forward.stage;
-        if verdict != before && !held {
-            let record = Record::Judged { stage, verdict };
-            if self.record(record, None).await.is_err() {
-                return;
-            }
-        }
-        // Where nothing waits for the verdict only a change is news.
-        let due = verdict != before
-            || (awaited && now.since(self.run.told_verdict.max(forward.entered)) >= TELL_VERDICT);
-        self.run.verdict = Some((verdict, reason.clone()));
-        if due {
-            self.run.told_verdict = now;
-            self.tell(EventKind::Judged { stage, verdict, reason });
         }
     }
 }

@@ -5,9 +5,9 @@ use cutover_core::plan::Gate;
 
 use super::Driver;
 use crate::api::{AppStatus, InstanceStatus, RolloutStatus};
-use crate::ports::{Clock, DataPlane, Platform};
+use crate::ports::{Clock, World};
 
-impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+impl<W: World> Driver<W> {
     pub(super) fn status(&self) -> AppStatus {
         let state = self.watch.state.as_ref();
         let table = state.map(|state| &state.table);

@@ -13,9 +13,9 @@ use cutover_core::release::ReleaseName;
 use cutover_core::units::At;
 
 use super::Driver;
-use crate::ports::{Clock, DataPlane, Platform, Seen};
+use crate::ports::{Clock, Platform, Seen, World};
 
-impl<P: Platform, D: DataPlane, C: Clock> Driver<P, D, C> {
+impl<W: World> Driver<W> {
     /// Tells of the newest rollout.
     pub(super) fn tell(&self, kind: EventKind) -> u64 {
         let rollout = self.app.rollout.as_ref().map(|_| self.run.number);

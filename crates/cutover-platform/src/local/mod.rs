@@ -31,6 +31,7 @@ mod processes;
 mod prune;
 mod secrets;
 
+pub(crate) use command::below;
 pub(crate) use files::MARK;
 pub use keeper::{KeepError, keep};
 pub(crate) use logs::printable;

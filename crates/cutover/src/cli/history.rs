@@ -10,7 +10,8 @@ use crate::render;
 /// List rollouts, newest first.
 ///
 /// Who began each, how it ended and how long it took, what users got meanwhile, and why it was
-/// turned back; with -v the last log lines, too.
+/// turned back; with -v the last log lines, too. Where it was compared with the version before: how
+/// the evidence grew at each stage.
 ///
 /// Example: cutover history -n 5
 #[derive(Debug, clap::Args)]
@@ -25,7 +26,7 @@ impl Args {
         let client = session.client().await?;
         let subject = session.named()?;
         let of = subject.map_or_else(String::new, |subject| format!("&subject={subject}"));
-        let path = format!("/v1/history?most={}{of}", self.most);
+        let path = format!("/v1/history?most={}{of}&evidence=true", self.most);
         let entries: Vec<HistoryEntry> = client.get(&path).await?;
         if entries.is_empty() && session.common.app.is_some() {
             // An app that is down has a history; one that never was is most likely misspelt.

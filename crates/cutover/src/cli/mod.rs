@@ -9,10 +9,12 @@ mod demo;
 mod deploy;
 mod events;
 mod experiment;
+mod foresight;
 mod freeze;
 mod guide;
 mod history;
 mod init;
+mod judge;
 mod later;
 mod load;
 mod logs;
@@ -137,6 +139,6 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Unfreeze(args) => args.run(session).await,
         Command::Flag(_) => later::refuse("flag"),
         Command::Experiment(args) => args.run(session).await,
-        Command::Judge(_) => later::refuse("judge"),
+        Command::Judge(args) => args.run(session).await,
     }
 }

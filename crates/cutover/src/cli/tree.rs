@@ -6,7 +6,7 @@ use super::common::Common;
 use super::later::Later;
 use super::{
     VERSION, action, completions, daemon, demo, deploy, events, experiment, freeze, guide, history,
-    init, load, logs, man, plan, proxy, prune, report, rollback, status, validate,
+    init, judge, load, logs, man, plan, proxy, prune, report, rollback, status, validate,
 };
 
 /// Releases a new version of an application: rolling, blue-green, canary and more, watched, and
@@ -66,8 +66,7 @@ pub(super) enum Command {
     /// Feature flags (not in this build).
     Flag(Later),
     Experiment(experiment::Args),
-    /// Judge two sets of measurements (not in this build).
-    Judge(Later),
+    Judge(judge::Args),
 }
 
 #[cfg(test)]

@@ -187,6 +187,13 @@ pub(crate) async fn compared(
     Ok(Json(daemon.engine.compared(&subject(&name)?, most).await?))
 }
 
+pub(crate) async fn ticks(
+    State(daemon): State<Shared>,
+    Path((name, rollout)): Path<(String, u64)>,
+) -> Answer<Vec<String>> {
+    Ok(Json(daemon.engine.ticks(&subject(&name)?, rollout).await?))
+}
+
 pub(crate) async fn logs(
     State(daemon): State<Shared>,
     Path((name, instance)): Path<(String, String)>,
@@ -212,7 +219,11 @@ pub(crate) async fn history(
 ) -> Answer<Vec<HistoryEntry>> {
     let of = query.get("subject").map(|text| subject(text)).transpose()?;
     let most = number(&query, "most", 20)?;
-    Ok(Json(daemon.engine.history(of.as_ref(), most).await?))
+    let entries = daemon.engine.history(of.as_ref(), most).await?;
+    if query.get("evidence").is_some_and(|text| text == "true") {
+        return Ok(Json(daemon.engine.with_evidence(entries).await?));
+    }
+    Ok(Json(entries))
 }
 
 pub(crate) async fn report(

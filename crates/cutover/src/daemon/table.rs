@@ -141,6 +141,13 @@ pub(crate) fn table() -> Vec<Route> {
                 || get(routes::compared),
             )
         },
+        route(
+            "get",
+            "/v1/apps/{subject}/ticks/{rollout}",
+            "What the judge of a rollout was fed with, a line of JSON for each second.",
+            Body::Json(schema::<Vec<String>>),
+            || get(routes::ticks),
+        ),
         Route {
             query: &[("lines", "how many of the last lines; 100 if not given")],
             ..route(
@@ -165,7 +172,11 @@ pub(crate) fn table() -> Vec<Route> {
             )
         },
         Route {
-            query: &[("subject", "of one app only"), ("most", "how many; 20 if not given")],
+            query: &[
+                ("subject", "of one app only"),
+                ("most", "how many; 20 if not given"),
+                ("evidence", "true: with what the judge saw at each stage"),
+            ],
             ..route(
                 "get",
                 "/v1/history",

@@ -2,14 +2,25 @@
 
 use cutover_engine::Engine;
 use cutover_engine::clock::SystemClock;
-use cutover_platform::{LocalPlatform, ProxyClient};
+use cutover_engine::ports::{self, Parts};
+use cutover_platform::{LocalPlatform, Metrics, ProxyClient};
 
 use crate::binary;
 use crate::failure::Failure;
 use crate::folders::Folders;
 
+/// The ports of this build.
+pub(crate) enum Here {}
+
+impl ports::World for Here {
+    type Platform = LocalPlatform;
+    type DataPlane = ProxyClient;
+    type Metrics = Metrics;
+    type Clock = SystemClock;
+}
+
 /// The engine of this build.
-pub(crate) type World = Engine<LocalPlatform, ProxyClient, SystemClock>;
+pub(crate) type World = Engine<Here>;
 
 /// Opens the journal and takes every app up where it was.
 pub(crate) async fn open(folders: &Folders) -> Result<World, Failure> {
@@ -17,6 +28,7 @@ pub(crate) async fn open(folders: &Folders) -> Result<World, Failure> {
     let program = binary::kept(folders)?;
     let platform = LocalPlatform::new(folders.state.clone(), program.clone())
         .map_err(|error| Failure::internal("the local platform cannot be opened", &error))?;
-    let proxy = ProxyClient::new(folders.proxy_socket(), program, folders.state.clone());
-    Ok(Engine::start(&folders.state, platform, proxy, SystemClock::continuing).await?)
+    let dataplane = ProxyClient::new(folders.proxy_socket(), program, folders.state.clone());
+    let parts = Parts { platform, dataplane, metrics: Metrics };
+    Ok(Engine::start(&folders.state, parts, SystemClock::continuing).await?)
 }

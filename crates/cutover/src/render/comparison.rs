@@ -36,6 +36,9 @@ pub(crate) fn lines(comparison: &Comparison) -> Vec<String> {
             (format!("flag {key} on for {share}"), ("off".to_owned(), "on".to_owned()))
         }
         Compared::Releases => ("both versions".to_owned(), (release(a), release(b))),
+        Compared::Before => {
+            ("before and after".to_owned(), (format!("{} (before)", release(a)), release(b)))
+        }
     };
     let width = names.0.chars().count().max(names.1.chars().count()).max(6);
     let took = span(Duration::from_millis(*milliseconds));

@@ -2,8 +2,9 @@
 
 use cutover_core::dataplane::Counters;
 use cutover_core::record::{Outcome, Why};
-use cutover_engine::api::HistoryEntry;
+use cutover_engine::api::{Grown, HistoryEntry, JudgedStage};
 
+use super::evidence::{Part, difference, grown, reached};
 use super::text::why_words;
 use super::time::{minute, span};
 
@@ -14,6 +15,9 @@ pub(crate) fn history_line(entry: &HistoryEntry) -> String {
     let day = minute(ended.unwrap_or(*begun));
     format!("{day}  #{number} {from} → {to}  {pattern}  {}  by {actor}", end(entry))
 }
+
+/// Cells for how evidence grew.
+const CELLS: usize = 8;
 
 /// Below a rollout's line.
 const INDENT: &str = "     ";
@@ -39,6 +43,7 @@ pub(crate) fn history(entries: &[HistoryEntry], verbose: bool) -> String {
         lines.push(padded.join("  ").trim_end().to_owned());
         lines.push(format!("{INDENT}by {}; {}", entry.actor, counted(entry)));
         lines.extend(entry.message.as_ref().map(|message| format!("{INDENT}\"{message}\"")));
+        lines.extend(entry.judged.iter().filter_map(judged));
         lines.extend(because(entry, verbose));
     }
     lines.join("\n")
@@ -85,6 +90,19 @@ fn counted(entry: &HistoryEntry) -> String {
         (None, Some(_), _) => "what was served is unknown".to_owned(),
         (None, None, _) => "not counted".to_owned(),
     }
+}
+
+/// `stage 1: not worse ▁▂▄▆█ 100%  worse ▁▁▁▁▁ 0%  errors +0.12 ≤ +1.20pp`
+fn judged(stage: &JudgedStage) -> Option<String> {
+    let look = stage.evidence.as_ref()?;
+    let grew = |log: fn(&Grown) -> f64, part: Part| {
+        let values: Vec<f64> = stage.grown.iter().map(|grown| reached(part, log(grown))).collect();
+        grown(&values, CELLS)
+    };
+    let good = grew(|grown| grown.log_not_worse, Part::NotWorse);
+    let bad = grew(|grown| grown.log_beyond, Part::Worse);
+    let seen = look.telling().map(difference).unwrap_or_default();
+    Some(format!("{INDENT}stage {}: not worse {good}  worse {bad}  {seen}", stage.stage + 1))
 }
 
 fn because(entry: &HistoryEntry, verbose: bool) -> Vec<String> {
@@ -165,6 +183,22 @@ mod tests {
 #2    2026-11-23 18:13  v1 → v2  shadow      observed     12.3 s
      by ana (uid 1000); served 5031, failed 0, drained 3";
         assert_eq!(text, expected, "\n{text}");
+    }
+
+    #[test]
+    fn the_evidence_of_each_stage_is_a_line() {
+        let look = super::super::evidence::testing::look("promote", 3.1, 0.0);
+        let grown: Vec<Value> = (0..30)
+            .map(|k| json!({"at": k, "log_not_worse": f64::from(k) / 9.0, "log_beyond": -1.0}))
+            .collect();
+        let judged = json!([
+            {"stage": 0, "verdict": "pass", "reason": "fine", "evidence": look, "grown": grown},
+            {"stage": 1, "verdict": "pass", "reason": "by the bounds alone"},
+        ]);
+        let text = history(&[entry(json!({"judged": judged}))], false);
+        let expected = "
+     stage 1: not worse ▂▃▄▅▆▇▇█ 100%  worse ▁▁▁▁▁▁▁▁ 0%  errors +0.12 ≤ +1.20pp";
+        assert!(text.ends_with(expected), "{text}");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! What people call releases and stages, learned from events.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use cutover_core::event::{Event, EventKind};
 use cutover_core::id::{InstanceId, ReleaseId, Subject};
 use cutover_core::plan::Plan;
+use cutover_core::record::Verdict;
 use cutover_core::release::ReleaseName;
-use cutover_core::units::Count;
+use cutover_core::units::{At, Count};
 use cutover_engine::api::{AppStatus, HistoryEntry};
 
 /// Names of everything that events mention by number only.
@@ -23,12 +25,21 @@ pub(crate) struct Known {
     pub(crate) n: Count,
     pub(crate) from: Option<String>,
     pub(crate) to: String,
+    /// The verdict that was told last, of which stage, and when.
+    told: Option<(usize, Verdict, At)>,
+    /// The newest event only repeats what was told a moment ago.
+    repeats: bool,
 }
+
+/// How often a verdict that stays the same is told in lines.
+const REPEAT: Duration = Duration::from_secs(5);
 
 impl Names {
     pub(crate) fn learn(&mut self, event: &Event) {
         let known = self.apps.entry(event.subject.clone()).or_default();
+        known.repeats = false;
         match &event.kind {
+            EventKind::Judged { stage, verdict, .. } => known.judged(*stage, *verdict, event.at),
             EventKind::RolloutBegun { from, to, n, plan, .. } => {
                 known.name(from.as_ref());
                 known.name(Some(to));
@@ -81,12 +92,24 @@ impl Names {
         }
     }
 
+    /// Is the newest event worth a line? The judge looks every second, and mostly sees the same.
+    pub(crate) fn is_news(&self, event: &Event) -> bool {
+        !self.of(&event.subject).is_some_and(|known| known.repeats)
+    }
+
     pub(crate) fn of(&self, subject: &Subject) -> Option<&Known> {
         self.apps.get(subject)
     }
 }
 
 impl Known {
+    fn judged(&mut self, stage: usize, verdict: Verdict, at: At) {
+        let told = self.told.filter(|told| (told.0, told.1) == (stage, verdict));
+        self.repeats = told.is_some_and(|told| at.since(told.2) < REPEAT);
+        if !self.repeats {
+            self.told = Some((stage, verdict, at));
+        }
+    }
     fn name(&mut self, release: Option<&ReleaseName>) {
         if let Some(release) = release {
             self.releases.insert(release.id, release.to_string());

@@ -85,7 +85,8 @@ impl Terminal {
                 self.say(&text);
             }
             // What moves nothing on the screen is a line of text.
-            _ => self.say(&text),
+            _ if names.is_news(event) => self.say(&text),
+            _ => {}
         }
     }
 

@@ -1,11 +1,12 @@
 //! The full-screen view of `cutover status --watch`.
 
 mod draw;
+mod evidence;
 mod input;
 mod marks;
 mod run;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod screen;
 mod series;
 mod source;

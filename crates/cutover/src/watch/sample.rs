@@ -265,6 +265,7 @@ pub(crate) fn past() -> Vec<HistoryEntry> {
         counts: Some(Counters::default()),
         counts_partial: false,
         message: None,
+        judged: vec![],
         reason: match outcome {
             Outcome::Succeeded => None,
             _ => Some("errors 12.50% > 1% (31 of 248 requests)".into()),
@@ -293,8 +294,12 @@ pub(crate) fn events() -> Vec<Event> {
         let shares = BTreeMap::from([(one, new.rest()), (two, new)]);
         EventKind::Routed { shares, held: false, preview: None, flags: BTreeMap::new() }
     };
-    let judged =
-        |verdict, reason: &str| EventKind::Judged { stage: 1, verdict, reason: reason.to_owned() };
+    let judged = |verdict, reason: &str| EventKind::Judged {
+        stage: 1,
+        verdict,
+        reason: reason.to_owned(),
+        evidence: None,
+    };
     vec![
         event(250, EventKind::StageEntered { stage: 0 }),
         event(248, routed(50)),
@@ -315,6 +320,29 @@ pub(crate) fn events() -> Vec<Event> {
             },
         ),
     ]
+}
+
+/// The judge looked, and so much of the evidence was there.
+pub(crate) fn judged(stage: usize, not_worse: f64, worse: f64) -> Event {
+    let look =
+        crate::render::sample_look("continue", not_worse * 20_f64.ln(), worse * 100_f64.ln());
+    let reason = "errors 0.61% against 0.49% of v1, at most +1.20pp (95%); 820 requests, share \
+                  25.00%; needs about 40s more"
+        .to_owned();
+    let (verdict, evidence) = (Verdict::Inconclusive, Some(Box::new(look)));
+    event(0, EventKind::Judged { stage, verdict, reason, evidence })
+}
+
+/// A canary whose second stage is judged.
+pub(crate) fn judging() -> AppStatus {
+    let mut app = canary();
+    app.instances.retain(|one| one.state == Life::Ready);
+    if let (Some(rollout), EventKind::Judged { verdict, reason, .. }) =
+        (&mut app.rollout, judged(1, 0.0, 0.0).kind)
+    {
+        rollout.verdict = Some((verdict, reason));
+    }
+    app
 }
 
 /// A second in the making.

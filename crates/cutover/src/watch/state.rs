@@ -8,6 +8,7 @@ use cutover_core::id::Subject;
 use cutover_core::units::At;
 use cutover_engine::api::{Action, AppStatus, HistoryEntry, RolloutStatus};
 
+use super::evidence::Growth;
 use super::marks::Marks;
 use super::series::Series;
 use crate::render::{Names, event_lines};
@@ -88,6 +89,8 @@ pub(crate) struct Focus {
     pub(crate) uncounted: Option<String>,
     pub(crate) past: Vec<HistoryEntry>,
     pub(crate) marks: Marks,
+    /// Of the newest stage that was judged.
+    pub(crate) growth: Growth,
 }
 
 /// All that the screen shows.
@@ -158,6 +161,7 @@ impl State {
         let current = self.rollout().map(|rollout| rollout.number);
         let focus = &mut self.focus;
         focus.told.learn(&event);
+        focus.growth.learn(&event);
         let is_current = current.is_some() && event.rollout == current;
         let names = if is_current { &focus.names } else { &focus.told };
         let words = event_lines(&event, names);
@@ -300,7 +304,8 @@ mod tests {
     fn what_is_said_again_and_again_takes_one_line() {
         let mut state = State::new(None, At(0));
         let judged = |stage, verdict, reason: &str| {
-            let kind = EventKind::Judged { stage, verdict, reason: reason.to_owned() };
+            let kind =
+                EventKind::Judged { stage, verdict, reason: reason.to_owned(), evidence: None };
             News::Event(Box::new(sample::event(0, kind)))
         };
         state.learn(judged(1, Verdict::Inconclusive, "10 of 100"));

@@ -83,7 +83,7 @@ fn orders(world: &World) -> PathBuf {
 const SETTINGS: &str = "patterns: { rolling: { batch: 2 }, blue-green: { soak: 1s, keep: 1s }, \
      canary: { steps: [25%, 50%], bake: 1s }, shadow: { mirror: 25%, for: 1s, then: rolling }, \
      ab-testing: { split: 25% }, feature-flag: { flag: new, steps: [25%, 50%], bake: 1s } }\n\
-     judge: { guard: { errors: 5% }, min-requests: 20 }";
+     judge: { guard: { errors: 5% }, min-requests: 20, compare: false }";
 
 /// A world in which v1 of the demo app is live, four times.
 fn world() -> World {

@@ -39,6 +39,7 @@ pages! {
     decision_guide: "docs/decision-guide.md",
     emergency: "docs/emergency.md",
     learning_path: "docs/learning-path.md",
+    metrics: "docs/metrics.md",
     monitoring: "docs/monitoring-guide.md",
     troubleshooting: "docs/troubleshooting.md",
     ab_testing: "patterns/ab-testing.md",

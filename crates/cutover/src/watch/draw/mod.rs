@@ -9,7 +9,6 @@ mod line;
 mod plan;
 mod requests;
 mod room;
-mod spark;
 #[cfg(test)]
 mod tests;
 mod theme;
@@ -85,7 +84,9 @@ impl Body<'_> {
         let traffic = Need { least: 1, good: 1, most: 1 };
         let none = Need { least: 0, good: 0, most: 0 };
         let needs = [
-            app.rollout.as_ref().map_or_else(|| events::past_need(state), plan::need),
+            app.rollout
+                .as_ref()
+                .map_or_else(|| events::past_need(state), |rollout| plan::need(state, rollout)),
             if users { traffic } else { none },
             if users { requests::need(state, app) } else { none },
             instances::need(app),

@@ -14,15 +14,25 @@ use super::super::state::State;
 use super::line::{clip, heading, progress, styled, text};
 use super::room::Need;
 use super::theme::Theme;
-use crate::render::{Known, rough, stage_words, verdict_word};
+use crate::render::{
+    Known, Part, about, difference, grown, rough, stage_words, toward, verdict_word,
+};
 
 /// Cells of a progress bar.
 const BAR: usize = 22;
 
-pub(super) fn need(rollout: &RolloutStatus) -> Need {
+/// The fewest and the most cells for how evidence grew.
+const CELLS: (usize, usize) = (4, 16);
+
+pub(super) fn need(state: &State, rollout: &RolloutStatus) -> Need {
     let stages = rollout.plan.stages.len();
     match rollout.stage {
-        Some(_) => Need { least: 3, good: 3 + stages.min(6), most: 4 + stages },
+        Some(stage) => {
+            let shown = state.focus.growth.newest(rollout.number, stage).is_some();
+            // A stage's time, its verdict, and how the evidence grew.
+            let (least, more) = if shown { (5, 1) } else { (3, 0) };
+            Need { least, good: 3 + more + stages.min(6), most: 4 + more + stages }
+        }
         // What it would have done is not what matters now.
         None => Need { least: 1, good: 1, most: 1 + stages },
     }
@@ -41,7 +51,8 @@ pub(super) fn lines(
     let known = state.focus.names.of(&app.subject).unwrap_or(&unknown);
     let gates = rollout.stage.and_then(|index| Some((index, stages.get(index)?)));
     let mut gates = gates.map_or_else(Vec::new, |(index, stage)| {
-        Now { state, app, rollout, stage, last: index + 1 == stages.len(), theme }.lines()
+        let last = index + 1 == stages.len();
+        Now { state, app, rollout, index, stage, last, theme, width }.lines()
     });
     let rows = height.saturating_sub(1);
     gates.truncate(rows.saturating_sub(1));
@@ -84,9 +95,11 @@ struct Now<'a> {
     state: &'a State,
     app: &'a AppStatus,
     rollout: &'a RolloutStatus,
+    index: usize,
     stage: &'a Stage,
     last: bool,
     theme: Theme,
+    width: usize,
 }
 
 impl Now<'_> {
@@ -112,9 +125,47 @@ impl Now<'_> {
             let word = styled(format!("       verdict {}", verdict_word(*verdict)), style);
             let line = Line::from(vec![word, text(format!(": {reason}"))]);
             let urgent = matches!(verdict, Verdict::Fail | Verdict::Error);
-            lines.insert(if urgent { 0 } else { lines.len().min(1) }, line);
+            let place = if urgent { 0 } else { lines.len().min(1) };
+            lines.insert(place, line);
+            lines.splice(place + 1..place + 1, self.evidence());
+        } else {
+            lines.extend(self.evidence());
         }
         lines
+    }
+
+    /// `not worse ▁▂▄▆ 61%  worse ▁▁▁▁ 0%  errors +0.12 ≤ +1.20pp  40 s more`; of the latter two
+    /// what there is room for.
+    fn evidence(&self) -> Option<Line<'static>> {
+        let growth = &self.state.focus.growth;
+        let look = growth.newest(self.rollout.number, self.index)?;
+        let needs = look.needs().filter(|needs| *needs > 0.0 && *needs < 1e6);
+        let needs = needs.map(|needs| format!("  {} more", about(Duration::from_secs_f64(needs))));
+        let seen = look.telling().map(|part| format!("  {}", difference(part)));
+        let bare = "       not worse  100%  worse  100%".len() + 2 * CELLS.0;
+        let mut room = self.width.saturating_sub(bare);
+        let mut fits = |words: Option<String>| {
+            let words = words.filter(|words| words.chars().count() <= room)?;
+            room -= words.chars().count();
+            Some(words)
+        };
+        let needs = fits(needs);
+        let seen = fits(seen);
+        let cells = (CELLS.0 + room / 2).min(CELLS.1);
+        let grew = |part: Part| grown(&growth.of(part), cells);
+        let bad = match toward(Part::Worse, look) {
+            worse if worse >= 1.0 => self.theme.bad(),
+            worse if worse >= 0.5 => self.theme.warning(),
+            _ => Style::new(),
+        };
+        let good = toward(Part::NotWorse, look) >= 1.0;
+        let good = if good { self.theme.good() } else { Style::new() };
+        Some(Line::from(vec![
+            styled(format!("       not worse {}", grew(Part::NotWorse)), good),
+            styled(format!("  worse {}", grew(Part::Worse)), bad),
+            text(seen.unwrap_or_default()),
+            styled(needs.unwrap_or_default(), self.theme.faint()),
+        ]))
     }
 
     fn on_the_way(&self) -> Line<'static> {

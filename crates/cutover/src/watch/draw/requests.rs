@@ -10,8 +10,8 @@ use super::super::series::{Column, KEPT, Who};
 use super::super::state::State;
 use super::line::{clip, heading, styled};
 use super::room::Need;
-use super::spark::bars;
 use super::theme::Theme;
+use crate::render::bars;
 use crate::render::rough;
 
 /// Cells of a number.

@@ -50,6 +50,20 @@ fn a_canary_in_the_middle_with_a_failing_candidate() {
 }
 
 #[test]
+fn a_stage_whose_evidence_grows() {
+    let mut state = full(sample::judging());
+    for step in 0..40_u32 {
+        let part = f64::from(step) / 40.0;
+        state.learn(News::Event(Box::new(sample::judged(1, part * part * 0.65, 0.1 * part))));
+    }
+    check("judging", &state);
+    // Of another stage, or another rollout, it is not shown.
+    let mut state = full(sample::judging());
+    state.learn(News::Event(Box::new(sample::judged(0, 0.5, 0.1))));
+    assert!(!screen(&state, (80, 24)).contains("not worse"));
+}
+
+#[test]
 fn blue_green_that_waits_for_approval() {
     check("waiting", &full(sample::waiting()));
 }

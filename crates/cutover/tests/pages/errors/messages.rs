@@ -14,11 +14,12 @@ use super::source::{inside, listed, statement, strings};
 use crate::tree::root;
 
 /// What makes an error, and which of the things that it is given is the text.
-const CALLS: [(&str, usize); 17] = [
+const CALLS: [(&str, usize); 18] = [
     ("Failure::new", 1),
     ("Failure::usage", 0),
     ("Failure::internal", 0),
     ("PlatformError::new", 0),
+    ("Unread::new", 0),
     ("Problem::whole", 1),
     ("pages::text", 1),
     ("pages::busy", 0),
@@ -48,7 +49,7 @@ static TEXTS: LazyLock<Regex> =
 const WHOLE: [&str; 1] = ["cutover-platform/src/dataplane/listening.rs"];
 
 /// Makers that pass on what another one made: the file, and what they are given.
-const PASSED_ON: [(&str, &str); 27] = [
+const PASSED_ON: [(&str, &str); 31] = [
     ("cutover-core/src/spec/problem.rs", "message.into()"),
     ("cutover-core/src/spec/told.rs", "message"),
     ("cutover-engine/src/driver/prune.rs", "&chain(&error)"),
@@ -63,6 +64,13 @@ const PASSED_ON: [(&str, &str); 27] = [
     ("cutover-engine/src/ports.rs", "message.into()"),
     ("cutover-platform/src/local/preflight.rs", "error.to_string()"),
     ("cutover-platform/src/local/preflight.rs", "join(|flaw| flaw.message, flaws)"),
+    ("cutover-platform/src/metrics/client.rs", "chain(&error)"),
+    (
+        "cutover-platform/src/metrics/client.rs",
+        "error.source().map_or_else(|| error.to_string(), chain)",
+    ),
+    ("cutover-platform/src/metrics/command.rs", "error.to_string()"),
+    ("cutover-platform/src/metrics/tls.rs", "chain(&error)"),
     ("cutover-proxy/src/forward.rs", "&Unanswered::Protocol.to_string()"),
     ("cutover-proxy/src/forward.rs", "&why.to_string()"),
     ("cutover-proxy/src/visit.rs", "what"),

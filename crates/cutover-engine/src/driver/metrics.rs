@@ -1,0 +1,88 @@
+//! Looking at metrics of one's own, beside the driver's turns: a source may take its time.
+
+use std::sync::Arc;
+
+use cutover_core::app::Phase;
+use cutover_core::event::EventKind;
+use cutover_core::metric::Reading;
+use cutover_core::plan::Size;
+use cutover_core::record::Verdict;
+use cutover_core::spec::Metric;
+use cutover_core::units::At;
+use tokio::task::JoinError;
+
+use super::Driver;
+use crate::context::chain;
+use crate::ports::{Memory, MetricError, MetricSource, Sides, World};
+
+/// A look that ended.
+pub(super) struct MetricRead {
+    rollout: u64,
+    metric: Metric,
+    memory: Memory,
+    read: Result<Reading, MetricError>,
+}
+
+impl<W: World> Driver<W> {
+    /// Begins the looks that are due.
+    pub(super) fn look_at_metrics(&mut self, now: At) {
+        let Some((metrics, sides)) = self.metrics_now() else { return };
+        for (metric, mut memory) in self.run.tally.readings.due(&metrics, now) {
+            let (context, sides) = (Arc::clone(&self.context), sides.clone());
+            let (metric, rollout) = (metric.clone(), self.run.number);
+            self.looks.spawn(async move {
+                let read = context.metrics.read(&metric, &sides, &mut memory).await;
+                MetricRead { rollout, metric, memory, read }
+            });
+        }
+    }
+
+    /// Takes in a look that ended.
+    pub(super) fn metric_read(&mut self, end: Result<MetricRead, JoinError>) {
+        let Ok(MetricRead { rollout, metric, memory, read }) = end else { return };
+        if rollout != self.run.number {
+            return;
+        }
+        match &read {
+            Ok(reading) => {
+                for text in &reading.warnings {
+                    let text = format!("metric {}: {text}", metric.name);
+                    self.tell(EventKind::Warning { text });
+                }
+            }
+            // Told as the verdict.
+            Err(error) => drop(chain(error)),
+        }
+        let tally = &mut self.run.tally;
+        if let Some(counts) = tally.readings.take(&metric, memory, read) {
+            tally.evidence.take_counts(&metric, &counts);
+        }
+    }
+
+    /// What the metrics of the candidate's spec come to; `None` where all are fine.
+    pub(super) fn metrics_verdict(&self) -> Option<(Verdict, String)> {
+        let (metrics, _) = self.metrics_now()?;
+        self.run.tally.readings.verdict(&metrics)
+    }
+
+    /// The metrics to look at in this stage; `None` while the candidate is not judged.
+    fn metrics_now(&self) -> Option<(Vec<Metric>, Sides)> {
+        let plan = &self.app.live()?.plan;
+        let Phase::Forward(forward) = self.app.live()?.phase else { return None };
+        let stage = plan.stages.get(forward.stage)?;
+        let candidate = self.releases.get(&plan.candidate)?;
+        let metrics = &candidate.spec.judge.as_ref()?.metrics;
+        let idle = forward.reached.is_none() || stage.sizes.candidate == Size::Zero;
+        if idle || metrics.is_empty() || plan.guard.is_none() || plan.before.is_none() {
+            return None;
+        }
+        let sides = Sides {
+            subject: self.subject.clone(),
+            candidate: candidate.name(),
+            stable: plan.stable().and_then(|id| self.name(id)),
+            base: candidate.base.clone(),
+            confidential: super::hooks::confidential(candidate),
+        };
+        Some((metrics.clone(), sides))
+    }
+}
