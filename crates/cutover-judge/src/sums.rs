@@ -19,6 +19,8 @@ const NEXT: f64 = 0.6;
 /// How much less capital is on each next one: large stakes are best where few answers are bad.
 const LESS: f64 = 0.6;
 
+/// How large the square of a limit's distance is, in variances for each nat of evidence.
+const GUESS: f64 = 3.2;
 /// The largest difference of which anything can be said.
 const MOST_BY: f64 = 0.99;
 
@@ -139,49 +141,56 @@ impl Sums {
         Some(low)
     }
 
-    /// The smallest difference of which the evidence says that the candidate is worse by less, to
-    /// 5 % of how far it is from what is seen; never less than it is.
+    /// The smallest difference of which the evidence says that the candidate is worse by less, to a
+    /// tenth of how far it is from what is seen; never less than it is.
     pub(crate) fn at_most(&self, threshold: f64) -> f64 {
-        let missing = |by: f64| self.log_e(Against::AtLeast, by) - threshold;
+        // Evidence grows about with the square of the distance, from about −1 on; what is seen is no
+        // evidence against itself.
+        let root = |by: f64| (self.log_e(Against::AtLeast, by) + 1.0).max(0.0).sqrt();
+        let wanted = (threshold + 1.0).sqrt();
         let seen = self.effect().max(-MOST_BY);
-        // What is seen is no evidence against itself.
-        let (mut low, mut below) = (seen, -threshold - 1.0);
+        let (mut low, mut below) = (seen, 0.0);
         let mut far = self.guess(threshold);
         let (mut high, mut above) = loop {
             let by = (seen + far).min(MOST_BY);
-            let found = missing(by);
-            if found >= 0.0 {
+            let found = root(by);
+            if found >= wanted {
                 break (by, found);
             }
             if by >= MOST_BY {
                 return MOST_BY;
             }
-            (low, below, far) = (by, found, 1.5 * far);
+            (low, below, far) = (by, found, 1.4 * far);
         };
-        // False position, with the ends weighed as in the Illinois method.
-        for _ in 0..20 {
-            if high - low <= 0.05 * (high - seen) {
+        // False position; steps to both sides of it, and now and then one to the middle.
+        for step in 1..20 {
+            if high - low <= 0.1 * (high - seen) {
                 break;
             }
-            let by = low + (high - low) * below / (below - above) + 0.01 * (high - seen);
-            let by = if by < high { by } else { 0.5 * (low + high) };
-            let found = missing(by);
-            if found >= 0.0 {
-                (high, above, below) = (by, found, 0.5 * below);
-            } else {
-                (low, below, above) = (by, found, 0.5 * above);
-            }
+            let line = low + (high - low) * (wanted - below) / (above - below).max(1e-9);
+            let near = line + 0.03 * (high - seen) * if step % 4 == 2 { -2.0 } else { 1.0 };
+            let by =
+                if near > low && near < high && step % 4 != 0 { near } else { 0.5 * (low + high) };
+            let found = root(by);
+            if found >= wanted { (high, above) = (by, found) } else { (low, below) = (by, found) }
         }
         high
     }
 
-    /// About how far the limit is from what is seen: some standard errors.
+    /// About how far the limit is from what is seen: some standard errors of what counts.
     fn guess(&self, threshold: f64) -> f64 {
-        let error = |side: Counts| {
-            let n = float(side.requests) + 1.0;
-            (float(side.bad) + 1.0) / (n * n)
-        };
-        (2.5 * (threshold + 1.0) * (error(self.candidate) + error(self.stable))).sqrt()
+        let mut most = 0.0_f64;
+        for scale in 0..SCALES.len() {
+            let mut all = Weights::default();
+            for sum in self.steps.iter().filter_map(|step| step.scales.get(scale)) {
+                all.add(*sum, 1.0);
+            }
+            let error = |n: f64, bad: f64| (bad + 1.0) / ((n + 1.0) * (n + 1.0));
+            let variance =
+                error(all.candidate, all.candidate_bad) + error(all.stable, all.stable_bad);
+            most = most.max(variance);
+        }
+        (GUESS * (threshold + 1.0) * most).sqrt()
     }
 
     /// No stake on "the candidate is worse" is worth more (a logarithm): Σ n·KL, by step.
@@ -264,7 +273,7 @@ impl Step {
             let odds = [
                 (1.0 + stake * of_candidate).ln(),
                 (1.0 - stake * of_stable).ln(),
-                (-stake * by).ln_1p(),
+                ln_1p(-stake * by),
             ];
             for (worth, sum) in worth.iter_mut().zip(&self.scales) {
                 if let Some(worth) = worth.get_mut(k) {
@@ -274,6 +283,14 @@ impl Step {
             part *= NEXT;
         }
     }
+}
+
+/// ln(1 + x): for the small x of good answers by its series, to 1e-14, in a tenth of the time.
+fn ln_1p(x: f64) -> f64 {
+    if x.abs() > 0.002 {
+        return x.ln_1p();
+    }
+    x * (1.0 - x * (1.0 / 2.0 - x * (1.0 / 3.0 - x * (1.0 / 4.0 - x * (1.0 / 5.0)))))
 }
 
 impl Weights {
@@ -321,7 +338,7 @@ mod tests {
             let far = limit - sums.effect();
             let holds = |by: f64| sums.not_worse_by(by).log_e >= 20_f64.ln();
             assert!(limit >= MOST_BY || holds(limit), "{bad} {limit}");
-            assert!(limit >= MOST_BY || !holds(limit - 0.06 * far), "{bad} {limit}");
+            assert!(limit >= MOST_BY || !holds(limit - 0.11 * far), "{bad} {limit}");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Bounds: a rate that is at most p in truth is above p + 4·√(p(1−p)/n) once in 30,000 times.
 
-#[expect(dead_code, unreachable_pub, reason = "the benchmark uses more of it")]
+#[expect(dead_code, reason = "the benchmark uses more of it")]
 #[path = "../examples/tables/sim/mod.rs"]
 mod sim;
 

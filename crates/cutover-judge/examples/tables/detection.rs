@@ -61,7 +61,7 @@ pub(crate) fn table(plan: &Plan, targets: &mut Targets) {
         if !plan.wants(&name) {
             continue;
         }
-        let cell = errors::cell(world, 200 + number as u64, runs, plan.threads);
+        let cell = errors::cell(world, plan.world(200 + number as u64), runs, plan.threads);
         let mut cells = vec![name.clone()];
         cells.extend(METHODS.map(|method| text(cell.of(method))));
         page::row(&cells);

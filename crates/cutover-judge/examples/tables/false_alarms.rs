@@ -35,7 +35,7 @@ pub(crate) fn clean(plan: &Plan, targets: &mut Targets) {
         if !plan.wants(&name) {
             continue;
         }
-        let cell = errors::cell(world, number as u64, runs, plan.threads);
+        let cell = errors::cell(world, plan.world(number as u64), runs, plan.threads);
         row(&name, &cell);
         targets.share(&format!("false rollback, {name}"), cell.of(Method::Robust).share(), 0.01);
         targets.share(&format!("false hold, {name}"), cell.of(Method::Hold).share(), 0.05);
@@ -76,7 +76,7 @@ pub(crate) fn noise(plan: &Plan, targets: &mut Targets) {
                     continue;
                 }
                 let world = World { rate, base: 0.005, harm: Harm::None, noise, parties };
-                let cell = errors::cell(world, number, runs, plan.threads);
+                let cell = errors::cell(world, plan.world(number), runs, plan.threads);
                 row(&name, &cell);
                 let what = format!("false rollback, {name} ({kind})");
                 targets.share(&what, cell.of(Method::Robust).share(), 0.015);

@@ -1,7 +1,7 @@
 //! Measures the judge: false alarms, detection, promotion, latency and speed, beside other methods on
 //! the same simulated rollouts. Tables are Markdown; the exit code is 1 if a target is not met.
 //!
-//! usage: cargo run --release -p cutover-judge --example tables [-- [--small] [--only PART] [--rows TEXT] [--threads N]]
+//! usage: cargo run --release -p cutover-judge --example tables [-- [--small] [--only PART] [--rows TEXT] [--seed N] [--threads N]]
 
 mod detection;
 mod false_alarms;

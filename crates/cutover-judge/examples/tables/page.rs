@@ -32,8 +32,10 @@ pub(crate) fn row(cells: &[String]) {
 /// A share in percent, with as many digits as it deserves.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
+    if share <= 0.0 {
+        return "0".to_owned();
+    }
     match percent {
-        p if p == 0.0 => "0".to_owned(),
         p if p < 1.0 => format!("{p:.2} %"),
         p if p < 10.0 => format!("{p:.1} %"),
         p => format!("{p:.0} %"),

@@ -36,11 +36,13 @@ pub(crate) struct Plan {
     /// Rows with this in their name.
     rows: String,
     pub(crate) threads: usize,
+    /// Other numbers are other rollouts.
+    seed: u64,
 }
 
 impl Plan {
     pub(crate) fn read(args: impl Iterator<Item = String>) -> Result<Plan, String> {
-        let mut plan = Plan { small: false, only: None, rows: String::new(), threads: 2 };
+        let mut plan = Plan { small: false, only: None, rows: String::new(), threads: 2, seed: 0 };
         let mut args = args;
         while let Some(arg) = args.next() {
             let value = args_value(&arg, &mut args);
@@ -48,6 +50,7 @@ impl Plan {
                 ("--small", _) => plan.small = true,
                 ("--only", Some(value)) => plan.only = Some(part(&value)?),
                 ("--rows", Some(value)) => plan.rows = value,
+                ("--seed", Some(value)) => plan.seed = value.parse().map_err(|_| usage(&value))?,
                 ("--threads", Some(value)) => plan.threads = value.parse().unwrap_or(2).max(1),
                 _ => return Err(usage(&arg)),
             }
@@ -64,6 +67,11 @@ impl Plan {
         row.contains(&self.rows)
     }
 
+    /// The number of a world: its rollouts are drawn by it.
+    pub(crate) fn world(&self, number: u64) -> u64 {
+        self.seed * 1000 + number
+    }
+
     /// So many of these are simulated.
     pub(crate) fn runs(&self, full: usize) -> usize {
         if self.small { full.div_ceil(20) } else { full }
@@ -71,7 +79,7 @@ impl Plan {
 }
 
 fn args_value(arg: &str, args: &mut impl Iterator<Item = String>) -> Option<String> {
-    matches!(arg, "--only" | "--rows" | "--threads").then(|| args.next()).flatten()
+    matches!(arg, "--only" | "--rows" | "--seed" | "--threads").then(|| args.next()).flatten()
 }
 
 fn part(name: &str) -> Result<Part, String> {
@@ -81,6 +89,6 @@ fn part(name: &str) -> Result<Part, String> {
 fn usage(what: &str) -> String {
     let names = PARTS.map(Part::name).join(", ");
     format!(
-        "unknown: {what}; usage: tables [--small] [--threads N] [--rows TEXT] [--only PART] with {names}"
+        "unknown: {what}; usage: tables [--small] [--threads N] [--rows TEXT] [--seed N] [--only PART] with {names}"
     )
 }

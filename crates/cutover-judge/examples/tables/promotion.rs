@@ -19,7 +19,7 @@ pub(crate) fn table(plan: &Plan, targets: &mut Targets) {
             let runs = plan.runs(full);
             let harm = if more > 0.0 { Harm::Always(more) } else { Harm::None };
             let world = World::clean(rate, harm);
-            let outcomes = errors::promotions(world, number, runs, plan.threads);
+            let outcomes = errors::promotions(world, plan.world(number), runs, plan.threads);
             let show = |part| outcomes.seconds(part).map_or("–".to_owned(), |s| format!("{s} s"));
             let (low, high) = outcomes.interval();
             page::row(&[

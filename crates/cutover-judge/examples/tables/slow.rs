@@ -5,7 +5,7 @@ use crate::plan::Plan;
 use crate::sim::slowness::{SLOW_METHODS, Slow, SlowMethod, SlowWorld, slow_cell};
 use crate::targets::Targets;
 
-fn columns<'a>(first: &'a str) -> Vec<&'a str> {
+fn columns(first: &str) -> Vec<&str> {
     let methods = SLOW_METHODS.map(SlowMethod::name);
     [first, "rps", "rollouts"].into_iter().chain(methods).collect()
 }
@@ -29,7 +29,7 @@ fn false_alarms(plan: &Plan, targets: &mut Targets) {
             number += 1;
             let runs = plan.runs(full);
             let world = SlowWorld { rate, slow: Slow::None, brief, lasting };
-            let cell = slow_cell(world, number, runs, plan.threads);
+            let cell = slow_cell(world, plan.world(number), runs, plan.threads);
             let mut cells = vec![name.to_owned(), rate.to_string(), runs.to_string()];
             cells.extend(SLOW_METHODS.map(|method| page::percent(cell.of(method).share())));
             page::row(&cells);
@@ -56,7 +56,7 @@ fn detection(plan: &Plan, targets: &mut Targets) {
             number += 1;
             let runs = plan.runs(full);
             let world = SlowWorld { rate, slow, brief: 0.0, lasting: 0.0 };
-            let cell = slow_cell(world, number, runs, plan.threads);
+            let cell = slow_cell(world, plan.world(number), runs, plan.threads);
             let mut cells = vec![name.to_owned(), rate.to_string(), runs.to_string()];
             cells.extend(SLOW_METHODS.map(|method| {
                 let outcomes = cell.of(method);

@@ -95,11 +95,10 @@ impl Side {
     }
 
     fn close(&mut self, edges: &[u64]) {
-        for cell in self.low..=self.high.min(CELLS - 1) {
-            if self.cells[cell] > 0 {
-                self.list.push((edges[cell], u64::from(self.cells[cell])));
-            }
-        }
+        let used = self.low..(self.high + 1).min(CELLS);
+        let cells = edges.iter().zip(&self.cells).skip(used.start).take(used.len());
+        let filled = cells.filter(|(_, count)| **count > 0);
+        self.list.extend(filled.map(|(edge, count)| (*edge, u64::from(*count))));
     }
 }
 
