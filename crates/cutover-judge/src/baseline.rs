@@ -39,6 +39,11 @@ impl Baseline {
         self.thresholds.as_ref()
     }
 
+    /// Bytes on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        self.buckets.capacity() * size_of::<f32>()
+    }
+
     /// Is there anything?
     pub(crate) fn has_any(&self) -> bool {
         self.buckets.iter().any(|bucket| *bucket > 0.0)

@@ -42,16 +42,23 @@ pub(crate) struct Odds {
 }
 
 impl Odds {
-    /// The odds of stakes that are best for candidates 1.15 to 40 times as bad as stable: λ = θ − ρ
-    /// with θ = Rρ/(Rρ + 1 − ρ), R = 1.15·1.38^k, at most 0.98 of what may be staked.
+    /// The odds of stakes that are best for candidates that are from a quarter more than what is
+    /// tolerated to 40 times as bad as stable.
     pub(crate) fn new(share: f64, margin: Margin) -> Odds {
+        let first = margin.ratio * 1.25;
+        Odds::between(share, margin, first, (40.0 / first).max(1.01))
+    }
+
+    /// λ = ρ·(θ/θ₀ − 1) with θ = Rρ/(Rρ + 1 − ρ), θ₀ the same for the tolerated ratio, R = `first`
+    /// to `first`·`range` in equal steps; at most 0.98 of what may be staked.
+    fn between(share: f64, margin: Margin, first: f64, range: f64) -> Odds {
         let most = 0.98 / (margin.ratio / (1.0 - share) + margin.extra);
+        let theta = |times: f64| times * share / (times * share + 1.0 - share);
         let mut odds = Odds::flat(share);
-        let mut times = 1.15;
         for k in 0..STAKES {
-            let theta = times * share / (times * share + 1.0 - share);
-            odds.set(k, (theta - share).min(most), margin);
-            times *= 1.38;
+            let step = crate::counts::float(k as u64) / crate::counts::float(STAKES as u64 - 1);
+            let stake = share * (theta(first * range.powf(step)) / theta(margin.ratio) - 1.0);
+            odds.set(k, stake.min(most), margin);
         }
         odds
     }
@@ -116,6 +123,19 @@ mod tests {
         log_e: Vec<f64>,
     }
 
+    /// The stakes of the golden vectors: λ = θ − ρ, R = 1.15·1.38^k.
+    fn reference(share: f64, margin: Margin) -> Odds {
+        let most = 0.98 / (margin.ratio / (1.0 - share) + margin.extra);
+        let mut odds = Odds::flat(share);
+        let mut times = 1.15;
+        for k in 0..STAKES {
+            let theta = times * share / (times * share + 1.0 - share);
+            odds.set(k, (theta - share).min(most), margin);
+            times *= 1.38;
+        }
+        odds
+    }
+
     #[test]
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
     fn golden_vectors_to_nine_digits() {
@@ -123,14 +143,14 @@ mod tests {
             serde_json::from_str(include_str!("../tests/eprocess_golden.json")).unwrap();
         assert!(golden.len() >= 7);
         for golden in golden {
-            let odds = Odds::new(golden.rho, Margin { ratio: golden.r, extra: golden.delta });
+            let odds = reference(golden.rho, Margin { ratio: golden.r, extra: golden.delta });
             let mut stakes: Stakes<STAKES> = Stakes::new(0.0);
             assert_eq!(golden.ticks.len(), golden.log_e.len());
             for ((bad, n, stable_bad, stable), wanted) in golden.ticks.into_iter().zip(golden.log_e)
             {
                 let good = (n + stable - bad - stable_bad) as f64;
-                stakes.win(&odds.win(bad as f64, stable_bad as f64, good));
-                let found = stakes.log_e([1.0; 2]);
+                stakes.win(&odds.win(bad as f64, stable_bad as f64, good), [1.0; 2]);
+                let found = stakes.log_e();
                 assert!((found - wanted).abs() < 1e-9, "{}: {found} for {wanted}", golden.name);
             }
         }

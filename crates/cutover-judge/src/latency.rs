@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::baseline::{Baseline, QUANTILES};
 use crate::bets::log_mean;
 use crate::counts::{Counts, Tick, float};
+use crate::guard::Guard;
 use crate::noise::ShareNoise;
-use crate::rate::{Block, Seen};
-use crate::stakes::{Restarts, SCALES, Stakes};
+use crate::rate::Seen;
+use crate::stakes::{Parts, Restarts, SCALES, Stakes};
 use crate::sums::{Evidence, Sums};
 
 /// Stakes against harm beyond the tolerance, and against any harm; for each quantile.
@@ -28,6 +29,9 @@ pub struct Latency {
     baseline: Baseline,
     quantiles: [Quantile; QUANTILES.len()],
     seconds: [u32; SCALES.len()],
+    guards: [Guard; SCALES.len()],
+    /// Answers of the candidate and of stable in blocks that are not over.
+    answers: [(u64, u64); SCALES.len()],
     /// Seconds that were compared.
     compared: u64,
     restarts: Restarts,
@@ -39,7 +43,8 @@ struct Quantile {
     share: f64,
     beyond: Stakes<BEYOND>,
     worse: Stakes<WORSE>,
-    blocks: [Block; SCALES.len()],
+    /// Slow answers of the candidate and of stable in blocks that are not over.
+    blocks: [[u32; 2]; SCALES.len()],
     noise: [ShareNoise; SCALES.len()],
     /// With the tolerance: slow answers of the candidate and of stable.
     sums: Sums,
@@ -48,11 +53,11 @@ struct Quantile {
 }
 
 /// What each stake wins (a logarithm) by one answer: the candidate's slow, fast; stable's likewise.
+/// Stakes against any harm are every other one of those against harm beyond the tolerance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Odds {
     of: f64,
-    beyond: [[f64; 4]; BEYOND],
-    worse: [[f64; 4]; WORSE],
+    stakes: [[f32; 4]; BEYOND],
 }
 
 impl Odds {
@@ -62,14 +67,35 @@ impl Odds {
         let stake = |part: f64| {
             let stake = part * most;
             [
-                (stake * quantile / of).ln_1p(),
-                (-stake * slow / of).ln_1p(),
-                (-stake * quantile / (1.0 - of)).ln_1p(),
-                (stake * slow / (1.0 - of)).ln_1p(),
+                rounded((stake * quantile / of).ln_1p()),
+                rounded((-stake * slow / of).ln_1p()),
+                rounded((-stake * quantile / (1.0 - of)).ln_1p()),
+                rounded((stake * slow / (1.0 - of)).ln_1p()),
             ]
         };
-        Odds { of, beyond: powers(0.008, 1.96).map(stake), worse: powers(0.01, 3.8).map(stake) }
+        Odds { of, stakes: powers(0.008, 1.96).map(stake) }
     }
+
+    /// What is won by these answers, by `K` of the stakes, the last one and each `every`th before it.
+    fn win<const K: usize>(&self, every: usize, candidate: Counts, stable: Counts) -> [f64; K] {
+        let slow = float(candidate.bad);
+        let fast = float(candidate.requests) - slow;
+        let stable_slow = float(stable.bad);
+        let stable_fast = float(stable.requests) - stable_slow;
+        let mut won = [0.0; K];
+        let stakes = self.stakes.iter().skip(every - 1).step_by(every);
+        for (won, odds) in won.iter_mut().zip(stakes) {
+            let [a, b, c, d] = odds.map(f64::from);
+            *won = slow * a + fast * b + stable_slow * c + stable_fast * d;
+        }
+        won
+    }
+}
+
+/// Down to a float of half the size: never more than was won.
+#[expect(clippy::cast_possible_truncation, reason = "seven digits are enough for odds")]
+fn rounded(odds: f64) -> f32 {
+    (odds as f32).next_down()
 }
 
 /// K values that grow by a factor.
@@ -79,14 +105,6 @@ fn powers<const K: usize>(first: f64, factor: f64) -> [f64; K] {
         next *= factor;
         next
     })
-}
-
-fn win<const K: usize>(odds: &[[f64; 4]; K], candidate: Counts, stable: Counts) -> [f64; K] {
-    let slow = float(candidate.bad);
-    let fast = float(candidate.requests) - slow;
-    let stable_slow = float(stable.bad);
-    let stable_fast = float(stable.requests) - stable_slow;
-    odds.map(|[a, b, c, d]| slow * a + fast * b + stable_slow * c + stable_fast * d)
 }
 
 impl Quantile {
@@ -102,46 +120,62 @@ impl Quantile {
         }
     }
 
-    fn observe(&mut self, tick: &Tick<'_>, threshold: f64, tolerance: f64) {
+    fn observe(
+        &mut self,
+        tick: &Tick<'_>,
+        threshold: f64,
+        tolerance: f64,
+        guards: &[Guard; SCALES.len()],
+    ) {
         let stable = slower(tick.stable.latency, threshold);
-        let candidate = slower(tick.candidate.latency, threshold);
-        let beyond = slower(tick.candidate.latency, threshold * tolerance);
+        let candidate = slower(tick.candidate.latency, allowed(threshold, tolerance, 0.5));
+        let beyond = slower(tick.candidate.latency, allowed(threshold, tolerance, 1.0));
         let share = tick.share;
+        let answers = float(candidate.requests + stable.requests);
+        let mut parts: Parts = [1.0; SCALES.len()];
+        for ((part, guard), noise) in parts.iter_mut().zip(guards).zip(&self.noise) {
+            *part = guard.part(answers, noise.correlation(share));
+        }
         let odds = match &self.odds {
             Some(odds) if odds.of.to_bits() == share.to_bits() => odds,
             Some(_) | None => self.odds.insert(Odds::new(share, self.share)),
         };
-        self.beyond.win(&win(&odds.beyond, beyond, stable));
-        self.worse.win(&win(&odds.worse, candidate, stable));
-        self.sums.add(share, beyond, stable);
-        for block in &mut self.blocks {
-            block.candidate.add(candidate);
-            block.stable.add(stable);
+        self.beyond.win(&odds.win(1, beyond, stable), parts);
+        self.worse.win(&odds.win(BEYOND / WORSE, candidate, stable), parts);
+        self.sums.add(share, beyond, stable, parts);
+        // How much both scatter is seen where neither is allowed more.
+        let same = slower(tick.candidate.latency, threshold);
+        for [ours, theirs] in &mut self.blocks {
+            *ours = ours.saturating_add(few(same.bad));
+            *theirs = theirs.saturating_add(few(stable.bad));
         }
     }
 
-    fn effects(&self) -> [f64; SCALES.len()] {
-        let mut effects = [1.0; SCALES.len()];
-        for ((effect, block), noise) in effects.iter_mut().zip(&self.blocks).zip(&self.noise) {
-            *effect = noise.effect(block.candidate.requests, block.stable.requests);
-        }
-        effects
-    }
-
-    fn close(&mut self, scale: usize, follow: bool) {
-        let effect = self.effects().get(scale).copied().unwrap_or(1.0);
+    /// A block with so many answers of both sides is over.
+    fn close(&mut self, scale: usize, answers: (u64, u64), follow: bool) {
         let (Some(block), Some(noise)) = (self.blocks.get_mut(scale), self.noise.get_mut(scale))
         else {
             return;
         };
-        let block = std::mem::take(block);
+        let [candidate, stable] = std::mem::take(block).map(u64::from);
         if follow {
-            noise.follow(block.candidate, block.stable);
+            noise.follow(Counts::new(answers.0, candidate), Counts::new(answers.1, stable));
         }
-        self.beyond.close(scale, effect);
-        self.worse.close(scale, effect);
-        self.sums.close(scale, effect);
     }
+}
+
+/// Differences of latency below this, in microseconds, are nobody's: machines are busy.
+const NOTHING: f64 = 1000.0;
+
+/// What of the tolerance a candidate may use up at this latency, in microseconds: all of it before it
+/// is turned back, half of it before it has to wait.
+fn allowed(threshold: f64, tolerance: f64, part: f64) -> f64 {
+    threshold + part * (threshold * (tolerance - 1.0)).max(NOTHING)
+}
+
+/// Answers of one block are counted in half the bytes.
+fn few(answers: u64) -> u32 {
+    u32::try_from(answers).unwrap_or(u32::MAX)
 }
 
 /// Answers, and those of them slower than the threshold.
@@ -170,6 +204,8 @@ impl Latency {
             baseline: Baseline::new(),
             quantiles: QUANTILES.map(|share| Quantile::new(share, restarts.first())),
             seconds: [0; SCALES.len()],
+            guards: Default::default(),
+            answers: Default::default(),
             compared: 0,
             restarts,
             taught: false,
@@ -199,7 +235,13 @@ impl Latency {
             && !tick.cold
         {
             for (quantile, threshold) in self.quantiles.iter_mut().zip(thresholds) {
-                quantile.observe(tick, threshold, self.tolerance);
+                quantile.observe(tick, threshold, self.tolerance, &self.guards);
+            }
+            let answers = |latency: &[(u64, u64)]| latency.iter().map(|(_, n)| n).sum::<u64>();
+            let all = (answers(tick.candidate.latency), answers(tick.stable.latency));
+            for (guard, block) in self.guards.iter_mut().zip(&mut self.answers) {
+                guard.take(float(all.0 + all.1));
+                *block = (block.0 + all.0, block.1 + all.1);
             }
             self.pass(tick.seconds);
         }
@@ -214,8 +256,12 @@ impl Latency {
             *open += seconds;
             if *open >= *length || mark {
                 *open = 0;
+                if let Some(guard) = self.guards.get_mut(scale) {
+                    guard.close();
+                }
+                let answers = self.answers.get_mut(scale).map(std::mem::take).unwrap_or_default();
                 for quantile in &mut self.quantiles {
-                    quantile.close(scale, !self.taught);
+                    quantile.close(scale, answers, !self.taught);
                 }
             }
         }
@@ -230,27 +276,25 @@ impl Latency {
     /// The evidence (a logarithm) of harm beyond the tolerance.
     #[must_use]
     pub fn log_beyond(&self) -> f64 {
-        self.mean(|quantile| quantile.beyond.log_e(quantile.effects()))
+        self.mean(|quantile| quantile.beyond.log_e())
     }
 
     /// Is the evidence of harm beyond the tolerance at least this (a logarithm)?
     #[must_use]
     pub fn is_beyond(&self, threshold: f64) -> bool {
-        self.any(|quantile| quantile.beyond.reaches(threshold, quantile.effects()))
-            && self.log_beyond() >= threshold
+        self.any(|quantile| quantile.beyond.reaches(threshold)) && self.log_beyond() >= threshold
     }
 
     /// The evidence (a logarithm) of any harm.
     #[must_use]
     pub fn log_worse(&self) -> f64 {
-        self.mean(|quantile| quantile.worse.log_e(quantile.effects()))
+        self.mean(|quantile| quantile.worse.log_e())
     }
 
     /// Is the evidence of any harm at least this (a logarithm)?
     #[must_use]
     pub fn is_worse(&self, threshold: f64) -> bool {
-        self.any(|quantile| quantile.worse.reaches(threshold, quantile.effects()))
-            && self.log_worse() >= threshold
+        self.any(|quantile| quantile.worse.reaches(threshold)) && self.log_worse() >= threshold
     }
 
     /// The evidence (a logarithm) that the candidate is not slower: at the median less than 10 % more
@@ -263,7 +307,7 @@ impl Latency {
     pub(crate) fn not_worse(&self) -> Evidence {
         let must = MUST.iter().filter_map(|(share, margin)| {
             let quantile = self.at(*share)?;
-            Some(quantile.sums.not_worse_by(*margin, quantile.effects()))
+            Some(quantile.sums.not_worse_by(*margin))
         });
         must.reduce(|a, b| if a.log_e <= b.log_e { a } else { b }).unwrap_or_default()
     }
@@ -272,22 +316,25 @@ impl Latency {
     /// answers of both sides); `None` before there are thresholds.
     #[must_use]
     pub fn seen(&self, alpha: f64) -> Option<(f64, u64, Seen)> {
-        let thresholds = self.baseline.thresholds()?;
-        let evidence = |quantile: &Quantile| quantile.beyond.log_e(quantile.effects());
-        let both = self.quantiles.iter().zip(thresholds);
-        let (quantile, threshold) =
-            both.max_by(|one, other| evidence(one.0).total_cmp(&evidence(other.0)))?;
+        let (quantile, threshold) = self.telling()?;
         let (candidate, stable) = quantile.sums.counts();
         let needed = self.restarts.first() + alpha.ln();
-        let at_least = quantile.sums.at_least(-needed, quantile.effects());
+        let at_least = quantile.sums.at_least(-needed);
         let seen = Seen { candidate, stable, effect: quantile.sums.effect(), at_least };
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a latency of at most minutes"
         )]
-        let threshold = (threshold * self.tolerance) as u64;
+        let threshold = allowed(threshold, self.tolerance, 1.0) as u64;
         Some((quantile.share, threshold, seen))
+    }
+
+    /// Bytes in memory, those on the heap included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let sums = self.quantiles.iter().map(|quantile| quantile.sums.heap());
+        size_of::<Latency>() + self.baseline.heap() + sums.sum::<usize>()
     }
 
     /// Seconds that were compared.
@@ -308,10 +355,19 @@ impl Latency {
         }
     }
 
-    /// The most that the share of slow answers at the 95th percentile is above stable's.
-    pub(crate) fn at_most(&self, beta: f64) -> f64 {
-        let quantile = self.at(0.95);
-        quantile.map_or(1.0, |q| q.sums.at_most(-beta.ln(), q.effects()))
+    /// The most that the candidate's share of slow answers is above stable's, at the quantile that
+    /// [`Latency::seen`] is of.
+    #[must_use]
+    pub fn at_most(&self, beta: f64) -> f64 {
+        self.telling().map_or(1.0, |(quantile, _)| quantile.sums.at_most(-beta.ln()))
+    }
+
+    /// The quantile that shows most, and its threshold in microseconds.
+    fn telling(&self) -> Option<(&Quantile, f64)> {
+        let evidence = |quantile: &Quantile| quantile.beyond.log_e();
+        let both = self.quantiles.iter().zip(self.baseline.thresholds()?);
+        let most = both.max_by(|one, other| evidence(one.0).total_cmp(&evidence(other.0)))?;
+        Some((most.0, *most.1))
     }
 
     fn at(&self, share: f64) -> Option<&Quantile> {

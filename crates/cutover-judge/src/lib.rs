@@ -11,6 +11,7 @@ pub mod srm;
 mod baseline;
 mod bets;
 mod counts;
+mod guard;
 mod judge;
 mod latency;
 mod look;

@@ -9,9 +9,17 @@
 use serde::{Deserialize, Serialize};
 
 use crate::counts::{Counts, float};
+use crate::guard::Correlation;
 
 /// Blocks that scatter beyond chance by so much tell of a change, not of noise.
 const MOST_SURPRISE: f64 = 25.0;
+
+/// How many standard errors are taken for chance where noise is as usual.
+const CHANCE: f64 = 0.2;
+/// How many of them it may be larger by where there are many more bad answers than usual.
+const MOST: f64 = 3.0;
+/// By how many of its standard errors noise may be larger than it was.
+const DOUBT: f64 = 2.0;
 
 /// The scatter of bad answers: the intraclass correlation of the labels "whose bad answer is this?".
 ///
@@ -22,13 +30,17 @@ const MOST_SURPRISE: f64 = 25.0;
 pub(crate) struct RateNoise {
     surplus: f64,
     weight: f64,
+    /// The sum of the squares of what makes up `weight`.
+    squares: f64,
+    /// The variance of `surplus`, if there were nothing but chance.
+    chance: f64,
 }
 
 impl RateNoise {
-    /// Before anything is seen: rates of both sides differ by about 10 % from block to block, worth
+    /// Before anything is seen: rates of both sides differ by about 30 % from block to block, worth
     /// a few blocks with many bad answers.
     pub(crate) fn new() -> RateNoise {
-        RateNoise { surplus: 0.01 * 4.0, weight: 4.0 }
+        RateNoise { surplus: 0.1 * 4.0, weight: 4.0, squares: 4.0, chance: 0.0 }
     }
     /// Two sides that are known to be alike did this in one block.
     pub(crate) fn learn(&mut self, one: Counts, other: Counts) {
@@ -44,17 +56,31 @@ impl RateNoise {
         let off = float(one.bad) - bad * theta;
         let chi = (off * off / (bad * spread)).min(MOST_SURPRISE * (1.0 + bad * spread));
         let pairs = (bad - 1.0) * spread;
-        // Blocks with many bad answers say more, but not in proportion.
-        let trust = 1.0 / (1.0 + 0.02 * pairs);
+        // χ² has a mean of 1 + v·pairs and a variance of twice its square: these weights are best for
+        // v = 0.5. Blocks with many bad answers say more, but an incident does not outweigh the rest.
+        let trust = pairs / (1.0 + 0.5 * pairs).powi(2);
         self.surplus += trust * (chi - 1.0);
         self.weight += trust * pairs;
+        self.squares += (trust * pairs).powi(2);
+        // The variance of χ² with one degree of freedom, and the kurtosis of a binomial number.
+        self.chance += trust * trust * (2.0 + (1.0 - 6.0 * spread).max(0.0) / (bad * spread));
     }
-    fn variance(self) -> f64 {
-        (self.surplus / self.weight).max(0.0)
+    /// The variance of the ratio. Less a part of its standard error: what chance alone may have made
+    /// is no reason to be slow. What is left is noise, and known by few blocks only: it may be larger
+    /// by standard errors of its own.
+    pub(crate) fn variance(self) -> f64 {
+        let sure = self.surplus - CHANCE * self.chance.sqrt();
+        (sure / self.weight).max(0.0) * self.doubt()
     }
-    /// The design effect of a block with so many bad answers, for a candidate with this share.
-    pub(crate) fn effect(self, bad: f64, share: f64) -> f64 {
-        1.0 + (bad - 1.0).max(0.0) * share * (1.0 - share) * self.variance()
+    fn doubt(self) -> f64 {
+        let blocks = self.weight * self.weight / self.squares;
+        1.0 + DOUBT * (2.0 / blocks).sqrt()
+    }
+    /// The correlation of labels, for a candidate with this share.
+    pub(crate) fn correlation(self, share: f64) -> Correlation {
+        let spread = share * (1.0 - share);
+        let most = (self.surplus.max(0.0) + MOST * self.chance.sqrt()) / self.weight * self.doubt();
+        Correlation { likely: spread * self.variance(), largest: spread * most }
     }
 }
 
@@ -64,7 +90,7 @@ impl RateNoise {
 pub(crate) struct ShareNoise {
     surplus: f64,
     weight: f64,
-    before: Option<(f64, f64, f64)>,
+    before: Option<[f32; 3]>,
 }
 
 impl ShareNoise {
@@ -82,24 +108,24 @@ impl ShareNoise {
     /// the one before, which a constant difference does not show in.
     pub(crate) fn follow(&mut self, candidate: Counts, stable: Counts) {
         let now = difference(candidate, stable);
-        if let (Some((gap, variance, size)), Some((past, its, its_size))) = (now, self.before) {
+        if let (Some((gap, variance, size)), Some(before)) = (now, self.before) {
+            let [past, its, its_size] = before.map(f64::from);
             let change = gap - past;
             self.take(change * change / (variance + its), 2.0 / (1.0 / size + 1.0 / its_size));
         }
-        self.before = now.or(self.before);
+        #[expect(clippy::cast_possible_truncation, reason = "seven digits are enough here")]
+        let stored = now.map(|(gap, variance, size)| [gap, variance, size].map(|x| x as f32));
+        self.before = stored.or(self.before);
     }
     fn take(&mut self, chi: f64, size: f64) {
         let trust = 1.0 / (1.0 + 0.02 * size);
         self.surplus += trust * (chi.min(MOST_SURPRISE) - 1.0);
         self.weight += trust * size;
     }
-    /// The design effect of a block of these sizes.
-    pub(crate) fn effect(self, candidate: u64, stable: u64) -> f64 {
-        if candidate == 0 || stable == 0 {
-            return 1.0;
-        }
-        let size = 1.0 / (1.0 / float(candidate) + 1.0 / float(stable));
-        1.0 + (self.surplus / self.weight).max(0.0) * size
+    /// The correlation of answers to both sides, for a candidate with this share.
+    pub(crate) fn correlation(self, share: f64) -> Correlation {
+        let likely = (self.surplus / self.weight).max(0.0) * share * (1.0 - share);
+        Correlation { likely, largest: likely }
     }
 }
 
@@ -152,6 +178,7 @@ mod tests {
             let candidate = Counts::new(400, binomial(&mut rng, 400, 0.3));
             noise.follow(candidate, Counts::new(3600, binomial(&mut rng, 3600, 0.1)));
         }
-        assert!(noise.effect(400, 3600) < 1.2, "{}", noise.effect(400, 3600));
+        let effect = 1.0 + 4000.0 * noise.correlation(0.1).likely;
+        assert!(effect < 1.2, "{effect}");
     }
 }

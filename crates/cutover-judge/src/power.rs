@@ -50,7 +50,7 @@ impl Traffic {
         let wanted = -settings.beta.ln();
         let long = first(most, |seconds| {
             let sums = self.sums(seconds);
-            sums.not_worse_by(settings.not_worse_by, [1.0; 2]).log_e >= wanted
+            sums.not_worse_by(settings.not_worse_by).log_e >= wanted
         });
         let enough = f64::from(u32::try_from(settings.min_requests).unwrap_or(u32::MAX));
         Some(long?.max(enough / (self.rate * self.share)))
@@ -80,7 +80,7 @@ impl Traffic {
             Counts::new(rounded(all), rounded(all * self.errors))
         };
         let mut sums = Sums::default();
-        sums.add(self.share, side(self.share), side(1.0 - self.share));
+        sums.add(self.share, side(self.share), side(1.0 - self.share), [1.0; 2]);
         sums
     }
 }

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::bets::{Margin, Odds, STAKES};
 use crate::counts::{Counts, Tick, float};
+use crate::guard::Block;
 use crate::noise::RateNoise;
 use crate::scatter::Scatter;
-use crate::stakes::{Effects, Restarts, SCALES, Stakes};
+use crate::stakes::{Parts, Restarts, SCALES, Stakes};
 use crate::sums::{Evidence, Sums};
 
 /// Evidence on the error rate of one rollout.
@@ -18,9 +19,11 @@ pub struct Rate {
     beyond: Stakes<STAKES>,
     /// Against "no worse at all": what makes it wait.
     worse: Stakes<STAKES>,
-    /// The same, without blocks: for differences between instances that last.
-    worse_throughout: [f64; STAKES],
+    /// ... beyond what healthy instances always differ by.
+    tolerated: f64,
     blocks: [Block; SCALES.len()],
+    /// Seconds of blocks so far.
+    seconds: [u32; SCALES.len()],
     noise: [RateNoise; SCALES.len()],
     scatter: Scatter,
     /// Sides that are known to be alike were compared: nothing is learned from the candidate then.
@@ -30,17 +33,8 @@ pub struct Rate {
     pub(crate) all: Sums,
     /// Since the mark after which harm shows, if it does.
     pub(crate) since: Sums,
-    share: f64,
     #[serde(skip)]
     odds: Option<(Odds, Odds)>,
-}
-
-/// What both sides did in a block that is not over.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Block {
-    pub(crate) seconds: u32,
-    pub(crate) candidate: Counts,
-    pub(crate) stable: Counts,
 }
 
 impl Rate {
@@ -52,7 +46,8 @@ impl Rate {
             margin,
             beyond: Stakes::new(restarts.first()),
             worse: Stakes::new(restarts.first()),
-            worse_throughout: [0.0; STAKES],
+            tolerated: 1.0,
+            seconds: [0; SCALES.len()],
             blocks: Default::default(),
             noise: [RateNoise::new(); SCALES.len()],
             scatter: Scatter::default(),
@@ -60,7 +55,6 @@ impl Rate {
             restarts,
             all: Sums::default(),
             since: Sums::default(),
-            share: 0.5,
             odds: None,
         }
     }
@@ -85,18 +79,20 @@ impl Rate {
     /// Takes in a tick.
     pub fn observe(&mut self, tick: &Tick<'_>) {
         let (candidate, stable) = (tick.candidate.counts, tick.stable.counts);
-        self.bet(tick.share, candidate, stable);
-        self.all.add(tick.share, candidate, stable);
-        self.since.add(tick.share, candidate, stable);
+        let labels = float(candidate.bad + stable.bad);
+        let parts = self.parts(tick.share, labels);
+        self.bet(tick.share, candidate, stable, parts);
+        self.all.add(tick.share, candidate, stable, parts);
+        self.since.add(tick.share, candidate, stable, parts);
         for block in &mut self.blocks {
-            block.seconds += tick.seconds;
-            block.candidate.add(candidate);
-            block.stable.add(stable);
+            block.take(candidate, stable, labels);
         }
         let mark = self.restarts.pass(tick.seconds);
         for (scale, length) in SCALES.iter().enumerate() {
-            let over = self.blocks.get(scale).is_some_and(|block| block.seconds >= *length);
-            if over || mark {
+            let Some(seconds) = self.seconds.get_mut(scale) else { continue };
+            *seconds += tick.seconds;
+            if *seconds >= *length || mark {
+                *seconds = 0;
                 self.close(scale);
             }
         }
@@ -105,40 +101,53 @@ impl Rate {
         }
     }
 
-    fn bet(&mut self, share: f64, candidate: Counts, stable: Counts) {
-        if self.share.to_bits() != share.to_bits() || self.odds.is_none() {
-            self.share = share;
-            self.odds = Some((Odds::new(share, self.margin), Odds::new(share, Margin::ZERO)));
+    /// The parts that count of what so many bad answers of both sides win.
+    fn parts(&self, share: f64, labels: f64) -> Parts {
+        let mut parts = [1.0; SCALES.len()];
+        for ((part, block), noise) in parts.iter_mut().zip(&self.blocks).zip(&self.noise) {
+            *part = block.guard.part(labels, noise.correlation(share));
         }
-        let Some((beyond, worse)) = &self.odds else { return };
+        parts
+    }
+
+    fn bet(&mut self, share: f64, candidate: Counts, stable: Counts, parts: Parts) {
+        if self.odds.is_none() {
+            self.tolerated = self.scatter.lasting_ratio();
+        }
+        let tolerated = Margin { ratio: self.tolerated, extra: 0.0 };
+        let odds = match &self.odds {
+            Some(odds) if odds.0.share.to_bits() == share.to_bits() => odds,
+            Some(_) | None => {
+                self.odds.insert((Odds::new(share, self.margin), Odds::new(share, tolerated)))
+            }
+        };
         let (bad, stable_bad) = (float(candidate.bad), float(stable.bad));
         let good = float(candidate.requests + stable.requests) - bad - stable_bad;
-        self.beyond.win(&beyond.win(bad, stable_bad, good));
-        let won = worse.win(bad, stable_bad, good);
-        self.worse.win(&won);
-        for (sum, won) in self.worse_throughout.iter_mut().zip(won) {
-            *sum += won;
+        self.beyond.win(&odds.0.win(bad, stable_bad, good), parts);
+        if bad + stable_bad > 0.0 {
+            self.worse.win(&odds.1.win(bad, stable_bad, 0.0), parts);
         }
     }
 
     fn close(&mut self, scale: usize) {
-        let effect = self.effects().get(scale).copied().unwrap_or(1.0);
         let ratio = self.ratio_before();
         let (Some(block), Some(noise)) = (self.blocks.get_mut(scale), self.noise.get_mut(scale))
         else {
             return;
         };
-        let block = std::mem::take(block);
         if !self.taught {
             // Its own lasting difference is not noise.
             let odds = ratio * float(block.candidate.requests);
             let theta = odds / (odds + float(block.stable.requests)).max(1.0);
             noise.learn_shared(block.candidate, block.stable, theta.clamp(0.001, 0.999));
         }
-        self.beyond.close(scale, effect);
-        self.worse.close(scale, effect);
-        self.all.close(scale, effect);
-        self.since.close(scale, effect);
+        block.close();
+        if scale + 1 == SCALES.len() {
+            let ratio = self.scatter.lasting_ratio();
+            if ratio.to_bits() != self.tolerated.to_bits() {
+                (self.tolerated, self.odds) = (ratio, None);
+            }
+        }
     }
 
     /// How many times as bad as stable the candidate has been so far.
@@ -152,7 +161,7 @@ impl Rate {
         self.beyond.restart(self.restarts.each());
         self.worse.restart(self.restarts.each());
         // Harm that shows is looked at from where it began; what is fine so far is not counted then.
-        if self.since.at_least(0.0, [1.0; 2]).is_none() {
+        if self.since.at_least(0.0).is_none() {
             self.since = Sums::default();
         }
     }
@@ -163,48 +172,28 @@ impl Rate {
         self.since = Sums::default();
     }
 
-    /// The design effects of the blocks that are not over.
-    pub(crate) fn effects(&self) -> Effects {
-        let mut effects = [1.0; SCALES.len()];
-        for ((effect, block), noise) in effects.iter_mut().zip(&self.blocks).zip(&self.noise) {
-            *effect = noise.effect(float(block.candidate.bad + block.stable.bad), self.share);
-        }
-        effects
-    }
-
     /// Is the evidence of harm beyond the margin at least this (a logarithm)?
     #[must_use]
     pub fn is_beyond(&self, threshold: f64) -> bool {
-        self.beyond.reaches(threshold, self.effects())
+        self.beyond.reaches(threshold)
     }
 
     /// The evidence (a logarithm) of harm beyond the margin.
     #[must_use]
     pub fn log_beyond(&self) -> f64 {
-        self.beyond.log_e(self.effects())
-    }
-
-    /// The evidence (a logarithm) of any harm at all.
-    #[must_use]
-    pub fn log_worse(&self) -> f64 {
-        let by_blocks = self.worse.log_e(self.effects());
-        by_blocks.min(self.log_worse_throughout())
+        self.beyond.log_e()
     }
 
     /// Is the evidence of any harm at least this (a logarithm)?
     #[must_use]
     pub fn is_worse(&self, threshold: f64) -> bool {
-        self.worse.reaches(threshold, self.effects()) && self.log_worse_throughout() >= threshold
+        self.worse.reaches(threshold)
     }
 
-    /// One instance that is always a little worse than others is no worse release: the whole rollout
-    /// counts as one block, with the scatter of instances over ten minutes.
-    fn log_worse_throughout(&self) -> f64 {
-        let Some(noise) = self.scatter.between_instances() else { return f64::INFINITY };
-        let (candidate, stable) = self.all.counts();
-        let effect = noise.effect(float(candidate.bad + stable.bad), self.share);
-        let worth = self.worse_throughout.map(|sum| sum / effect);
-        crate::bets::log_mean(&worth)
+    /// The evidence (a logarithm) of any harm at all: more than healthy instances always differ by.
+    #[must_use]
+    pub fn log_worse(&self) -> f64 {
+        self.worse.log_e()
     }
 
     /// The evidence (a logarithm) that the candidate's error rate is less than `margin` above
@@ -215,16 +204,21 @@ impl Rate {
     }
 
     pub(crate) fn not_worse_by(&self, margin: f64) -> Evidence {
-        self.all.not_worse_by(margin, self.effects())
+        self.all.not_worse_by(margin)
+    }
+
+    /// Bytes in memory, those on the heap included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Rate>() + self.scatter.heap() + self.all.heap() + self.since.heap()
     }
 
     /// What is seen: rates, their difference, and what it is at least, with evidence of 1/α.
     #[must_use]
     pub fn seen(&self, alpha: f64) -> Seen {
         let threshold = -alpha.ln();
-        let effects = self.effects();
-        let all = self.all.at_least(threshold - self.restarts.first(), effects);
-        let since = self.since.at_least(threshold - self.restarts.each(), effects);
+        let all = self.all.at_least(threshold - self.restarts.first());
+        let since = self.since.at_least(threshold - self.restarts.each());
         let late = since > all;
         let sums = if late { &self.since } else { &self.all };
         let (candidate, stable) = sums.counts();
@@ -234,7 +228,7 @@ impl Rate {
     /// The most that the candidate's error rate is above stable's, with evidence of 1/β.
     #[must_use]
     pub fn at_most(&self, beta: f64) -> f64 {
-        self.all.at_most(-beta.ln(), self.effects())
+        self.all.at_most(-beta.ln())
     }
 }
 

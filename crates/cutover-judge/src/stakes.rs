@@ -1,9 +1,10 @@
 //! Stakes: what all bets of one process have won so far, at two time scales.
 //!
 //! Requests of one instance in one stretch of time are alike, so that counts scatter more than
-//! chance alone makes them. Wins are therefore collected in blocks of 10 s and of 60 s, and each
-//! block's win is divided by its design effect ([`crate::noise`]); the evidence is the smaller of the
-//! two scales' results. Tempering keeps a supermartingale one (Jensen), if the effect is known.
+//! chance alone makes them. What is won by a tick is therefore multiplied by a part between 0 and 1
+//! ([`crate::guard`]), by blocks of 10 s and of 60 s; the evidence is the smaller of the two scales'
+//! results. The part is fixed before labels are known, and (1+x)^w ≤ 1 + wx for 0 ≤ w ≤ 1
+//! (Bernoulli), so that a supermartingale stays one, whatever the part.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -12,80 +13,48 @@ use crate::bets::{log_add, log_mean};
 /// Lengths of blocks in seconds.
 pub(crate) const SCALES: [u32; 2] = [10, 60];
 
-/// Design effects, by scale; 1 where counts scatter by chance alone.
-pub(crate) type Effects = [f64; 2];
+/// Parts of a win that count, by scale; 1 where counts scatter by chance alone.
+pub(crate) type Parts = [f64; SCALES.len()];
 
 /// Logarithms of what each of K stakes is worth, at both scales.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(bound(serialize = "[f64; K]: Serialize", deserialize = "[f64; K]: DeserializeOwned"))]
 pub(crate) struct Stakes<const K: usize> {
-    scales: [Scale<K>; 2],
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(bound(serialize = "[f64; K]: Serialize", deserialize = "[f64; K]: DeserializeOwned"))]
-struct Scale<const K: usize> {
-    /// By blocks that are over.
-    closed: [f64; K],
-    /// By the block that is not, before it is tempered.
-    open: [f64; K],
+    scales: [[f64; K]; SCALES.len()],
 }
 
 impl<const K: usize> Stakes<K> {
     /// Each stake is worth this (a logarithm).
     pub(crate) fn new(worth: f64) -> Stakes<K> {
-        let scale = Scale { closed: [worth; K], open: [0.0; K] };
-        Stakes { scales: [scale; 2] }
+        Stakes { scales: [[worth; K]; SCALES.len()] }
     }
 
-    /// Adds what each stake won.
-    pub(crate) fn win(&mut self, won: &[f64; K]) {
-        for scale in &mut self.scales {
-            for (open, won) in scale.open.iter_mut().zip(won) {
-                *open += won;
+    /// Adds what each stake won, as far as it counts.
+    pub(crate) fn win(&mut self, won: &[f64; K], parts: Parts) {
+        for (scale, part) in self.scales.iter_mut().zip(parts) {
+            for (worth, won) in scale.iter_mut().zip(won) {
+                *worth += part * won;
             }
         }
     }
 
-    /// A block of this scale is over; it had this design effect.
-    pub(crate) fn close(&mut self, scale: usize, effect: f64) {
-        if let Some(scale) = self.scales.get_mut(scale) {
-            for (closed, open) in scale.closed.iter_mut().zip(&mut scale.open) {
-                *closed += *open / effect;
-                *open = 0.0;
-            }
-        }
-    }
-
-    /// Another part of the capital (a logarithm) is staked from now on, between blocks.
+    /// Another part of the capital (a logarithm) is staked from now on.
     pub(crate) fn restart(&mut self, capital: f64) {
-        for scale in &mut self.scales {
-            for closed in &mut scale.closed {
-                *closed = log_add(*closed, capital);
-            }
+        for worth in self.scales.iter_mut().flatten() {
+            *worth = log_add(*worth, capital);
         }
     }
 
     /// Is the evidence at least this? Cheaper than computing it.
-    pub(crate) fn reaches(&self, threshold: f64, effects: Effects) -> bool {
-        let could = self.scales.iter().zip(effects).all(|(scale, effect)| {
-            // No mean is larger than its largest part.
-            let mut parts = scale.closed.iter().zip(&scale.open);
-            parts.any(|(closed, open)| closed + open / effect >= threshold)
-        });
-        could && self.log_e(effects) >= threshold
+    pub(crate) fn reaches(&self, threshold: f64) -> bool {
+        // No mean is larger than its largest part.
+        let could = self.scales.iter().all(|scale| scale.iter().any(|worth| *worth >= threshold));
+        could && self.log_e() >= threshold
     }
 
     /// The evidence (a logarithm): the mean over the stakes, the smaller of both scales.
-    pub(crate) fn log_e(&self, effects: Effects) -> f64 {
-        let logs = self.scales.iter().zip(effects).map(|(scale, effect)| {
-            let mut worth = scale.closed;
-            for (worth, open) in worth.iter_mut().zip(&scale.open) {
-                *worth += open / effect;
-            }
-            log_mean(&worth)
-        });
-        logs.fold(f64::INFINITY, f64::min)
+    pub(crate) fn log_e(&self) -> f64 {
+        self.scales.iter().map(|scale| log_mean(scale)).fold(f64::INFINITY, f64::min)
     }
 }
 

@@ -7,12 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::bets::log_mean;
 use crate::counts::{Counts, float};
-use crate::stakes::{Effects, SCALES};
+use crate::stakes::{Parts, SCALES};
 
 /// Shares that are told apart; beyond them the last one takes all.
 const MOST_SHARES: usize = 4;
 /// Stakes that are held side by side, when a difference is asked for.
-const GRID: usize = 12;
+const GRID: usize = 8;
+/// The largest of them, as a part of what may be staked, and how much smaller each next one is.
+const MOST: f64 = 0.95;
+const NEXT: f64 = 0.6;
+/// How much less capital is on each next one: large stakes are best where few answers are bad.
+const LESS: f64 = 0.6;
 
 /// Requests of both sides, by share.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -26,16 +31,11 @@ pub(crate) struct Sums {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Step {
     share: f64,
-    scales: [Scale; SCALES.len()],
+    requests: f64,
+    scales: [Weights; SCALES.len()],
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-struct Scale {
-    closed: Weights,
-    open: Weights,
-}
-
-/// Counts divided by the design effect of their block.
+/// Counts as far as they count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 struct Weights {
     candidate: f64,
@@ -45,11 +45,11 @@ struct Weights {
 }
 
 impl Weights {
-    fn add(&mut self, more: Weights, effect: f64) {
-        self.candidate += more.candidate / effect;
-        self.candidate_bad += more.candidate_bad / effect;
-        self.stable += more.stable / effect;
-        self.stable_bad += more.stable_bad / effect;
+    fn add(&mut self, more: Weights, part: f64) {
+        self.candidate += more.candidate * part;
+        self.candidate_bad += more.candidate_bad * part;
+        self.stable += more.stable * part;
+        self.stable_bad += more.stable_bad * part;
     }
 }
 
@@ -63,22 +63,15 @@ enum Against {
 }
 
 impl Sums {
-    /// Takes in a tick.
-    pub(crate) fn add(&mut self, share: f64, candidate: Counts, stable: Counts) {
+    /// Takes in a tick, as far as it counts.
+    pub(crate) fn add(&mut self, share: f64, candidate: Counts, stable: Counts, parts: Parts) {
         self.candidate.add(candidate);
         self.stable.add(stable);
-        let odds = |share: f64| (share / (1.0 - share)).ln();
-        let near = |step: &Step| (odds(step.share) - odds(share)).abs() < 0.25;
-        if !self.steps.last().is_some_and(near) && self.steps.len() < MOST_SHARES {
-            self.steps.push(Step { share, scales: Default::default() });
-        }
-        let Some(step) = self.steps.last_mut() else { return };
-        let open = step.scales.first().map(|scale| scale.open.candidate + scale.open.stable);
-        let all = open.unwrap_or_default()
-            + step.scales.first().map_or(0.0, |s| s.closed.candidate + s.closed.stable);
+        let Some(step) = self.step(share) else { return };
         let new = float(candidate.requests + stable.requests);
-        if all + new > 0.0 {
-            step.share += (share - step.share) * new / (all + new);
+        step.requests += new;
+        if new > 0.0 {
+            step.share += (share - step.share) * new / step.requests;
         }
         let more = Weights {
             candidate: float(candidate.requests),
@@ -86,19 +79,31 @@ impl Sums {
             stable: float(stable.requests),
             stable_bad: float(stable.bad),
         };
-        for scale in &mut step.scales {
-            scale.open.add(more, 1.0);
+        for (scale, part) in step.scales.iter_mut().zip(parts) {
+            scale.add(more, part);
         }
     }
 
-    /// A block of this scale is over; it had this design effect.
-    pub(crate) fn close(&mut self, scale: usize, effect: f64) {
-        for step in &mut self.steps {
-            if let Some(scale) = step.scales.get_mut(scale) {
-                let open = std::mem::take(&mut scale.open);
-                scale.closed.add(open, effect);
+    /// Where requests are added that were dealt by this share.
+    fn step(&mut self, share: f64) -> Option<&mut Step> {
+        let near = |step: &Step| {
+            // Alike within a quarter in odds; the logarithm is dear.
+            step.share.to_bits() == share.to_bits() || {
+                let odds = |share: f64| (share / (1.0 - share)).ln();
+                (odds(step.share) - odds(share)).abs() < 0.25
             }
+        };
+        if !self.steps.last().is_some_and(near) && self.steps.len() < MOST_SHARES {
+            // Most rollouts have one share.
+            self.steps.reserve_exact(1);
+            self.steps.push(Step { share, requests: 0.0, scales: Default::default() });
         }
+        self.steps.last_mut()
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap(&self) -> usize {
+        self.steps.capacity() * size_of::<Step>()
     }
 
     /// Requests of both sides: the candidate's, stable's.
@@ -112,15 +117,15 @@ impl Sums {
     }
 
     /// Evidence that the candidate's rate is less than stable's and `margin` more.
-    pub(crate) fn not_worse_by(&self, margin: f64, effects: Effects) -> Evidence {
-        self.evidence(Against::AtLeast, margin, effects)
+    pub(crate) fn not_worse_by(&self, margin: f64) -> Evidence {
+        self.evidence(Against::AtLeast, margin)
     }
 
     /// The largest difference of which the evidence says that the candidate is worse by more;
     /// `None` where there is none.
-    pub(crate) fn at_least(&self, threshold: f64, effects: Effects) -> Option<f64> {
-        let holds = |by: f64| self.log_e(Against::AtMost, by, effects) >= threshold;
-        if !holds(0.0) {
+    pub(crate) fn at_least(&self, threshold: f64) -> Option<f64> {
+        let holds = |by: f64| self.log_e(Against::AtMost, by) >= threshold;
+        if self.most() < threshold || !holds(0.0) {
             return None;
         }
         let (mut low, mut high) = (0.0, 0.99);
@@ -132,35 +137,52 @@ impl Sums {
     }
 
     /// The smallest difference of which the evidence says that the candidate is worse by less.
-    pub(crate) fn at_most(&self, threshold: f64, effects: Effects) -> f64 {
+    pub(crate) fn at_most(&self, threshold: f64) -> f64 {
         let (mut low, mut high) = (-0.99, 0.99);
         for _ in 0..20 {
             let middle = 0.5 * (low + high);
-            let holds = self.log_e(Against::AtLeast, middle, effects) >= threshold;
+            let holds = self.log_e(Against::AtLeast, middle) >= threshold;
             if holds { high = middle } else { low = middle }
         }
         high
     }
 
-    fn log_e(&self, against: Against, by: f64, effects: Effects) -> f64 {
-        self.evidence(against, by, effects).log_e
+    /// No stake on "the candidate is worse" is worth more (a logarithm): Σ n·KL, by step.
+    fn most(&self) -> f64 {
+        let mut most = [0.0; SCALES.len()];
+        for step in &self.steps {
+            for (most, sum) in most.iter_mut().zip(&step.scales) {
+                let all = sum.candidate_bad + sum.stable_bad;
+                let part = |bad: f64, share: f64| {
+                    if bad > 0.0 { bad * (bad / (all * share)).ln() } else { 0.0 }
+                };
+                if sum.candidate_bad > all * step.share {
+                    *most += part(sum.candidate_bad, step.share)
+                        + part(sum.stable_bad, 1.0 - step.share);
+                }
+            }
+        }
+        most.into_iter().fold(f64::INFINITY, f64::min)
+    }
+
+    fn log_e(&self, against: Against, by: f64) -> f64 {
+        self.evidence(against, by).log_e
     }
 
     /// The mean over the stakes; the smaller of both scales.
-    fn evidence(&self, against: Against, by: f64, effects: Effects) -> Evidence {
-        let scales = effects.iter().enumerate().map(|(scale, effect)| {
-            let mut worth = [0.0; GRID];
-            for step in &self.steps {
-                if let Some(its) = step.scales.get(scale) {
-                    let mut sum = its.closed;
-                    sum.add(its.open, *effect);
-                    step.win(&sum, against, by, &mut worth);
-                }
-            }
-            Evidence { log_e: log_mean(&worth), best: worth.into_iter().fold(0.0, f64::max) }
+    fn evidence(&self, against: Against, by: f64) -> Evidence {
+        // Σ LESS^k is (1 − LESS^K)/(1 − LESS); the mean below takes the rest of the normalisation.
+        let most = float(GRID as u64) * (1.0 - LESS) / (1.0 - LESS.powi(GRID as i32));
+        let mut worth = [powers(most.ln(), LESS.ln()); SCALES.len()];
+        for step in &self.steps {
+            step.win(against, by, &mut worth);
+        }
+        let scales = worth.map(|worth| Evidence {
+            log_e: log_mean(&worth),
+            best: worth.into_iter().fold(0.0, f64::max),
         });
         let smaller = |a: Evidence, b: Evidence| if a.log_e <= b.log_e { a } else { b };
-        scales.reduce(smaller).unwrap_or_default()
+        scales.into_iter().reduce(smaller).unwrap_or_default()
     }
 }
 
@@ -182,23 +204,47 @@ impl Evidence {
     }
 }
 
+/// GRID numbers, each so much more than the one before.
+fn powers(first: f64, more: f64) -> [f64; GRID] {
+    let mut next = first - more;
+    [(); GRID].map(|()| {
+        next += more;
+        next
+    })
+}
+
 impl Step {
     /// Z as in [`crate::bets`] with r = 1, δ = `by`; stakes are on Z or on −Z.
-    fn win(&self, sum: &Weights, against: Against, by: f64, worth: &mut [f64; GRID]) {
+    fn win(&self, against: Against, by: f64, worth: &mut [[f64; GRID]; SCALES.len()]) {
         let (of_candidate, of_stable) = (1.0 / self.share - by, 1.0 / (1.0 - self.share) + by);
-        let good = sum.candidate + sum.stable - sum.candidate_bad - sum.stable_bad;
         let (sign, most) = match against {
             Against::AtMost => (1.0, 1.0 / of_stable.max(by)),
             Against::AtLeast => (-1.0, 1.0 / of_candidate.max(-by)),
         };
-        let mut part = 0.95;
-        for worth in worth {
+        let mut part = MOST;
+        for k in 0..GRID {
             let stake = sign * part * most;
-            *worth += sum.candidate_bad * (stake * of_candidate).ln_1p()
-                + sum.stable_bad * (-stake * of_stable).ln_1p()
-                + good * (-stake * by).ln_1p();
-            part *= 0.72;
+            let odds = [
+                (1.0 + stake * of_candidate).ln(),
+                (1.0 - stake * of_stable).ln(),
+                (-stake * by).ln_1p(),
+            ];
+            for (worth, sum) in worth.iter_mut().zip(&self.scales) {
+                if let Some(worth) = worth.get_mut(k) {
+                    *worth += sum.win(odds);
+                }
+            }
+            part *= NEXT;
         }
+    }
+}
+
+impl Weights {
+    /// What is won by these, if so much is won by a bad answer of the candidate and of stable, and
+    /// by a good one.
+    fn win(&self, [bad, stable_bad, good]: [f64; 3]) -> f64 {
+        let fine = self.candidate + self.stable - self.candidate_bad - self.stable_bad;
+        self.candidate_bad * bad + self.stable_bad * stable_bad + fine * good
     }
 }
 
@@ -209,7 +255,7 @@ mod tests {
     fn sums(candidate: Counts, stable: Counts) -> Sums {
         let mut sums = Sums::default();
         let requests = candidate.requests + stable.requests;
-        sums.add(float(candidate.requests) / float(requests), candidate, stable);
+        sums.add(float(candidate.requests) / float(requests), candidate, stable, [1.0; 2]);
         sums
     }
 
@@ -218,7 +264,7 @@ mod tests {
         let limits = |times: u64| {
             let sums =
                 sums(Counts::new(1000 * times, 30 * times), Counts::new(9000 * times, 45 * times));
-            (sums.at_least(20_f64.ln(), [1.0; 2]).unwrap(), sums.at_most(20_f64.ln(), [1.0; 2]))
+            (sums.at_least(20_f64.ln()).unwrap(), sums.at_most(20_f64.ln()))
         };
         let (few, many) = (limits(1), limits(10));
         assert!(
@@ -231,16 +277,16 @@ mod tests {
     #[test]
     fn no_bound_without_evidence() {
         let few = sums(Counts::new(10, 1), Counts::new(90, 1));
-        assert_eq!(few.at_least(20_f64.ln(), [1.0; 2]), None);
-        assert!(few.at_most(20_f64.ln(), [1.0; 2]) > 0.3);
-        assert!(Sums::default().at_most(3.0, [1.0; 2]) > 0.98);
+        assert_eq!(few.at_least(20_f64.ln()), None);
+        assert!(few.at_most(20_f64.ln()) > 0.3);
+        assert!(Sums::default().at_most(3.0) > 0.98);
     }
 
     #[test]
     fn shares_that_grow_are_kept_apart_and_no_request_is_lost() {
         let mut sums = Sums::default();
         for share in [0.01, 0.05, 0.25, 0.5, 0.75, 0.9] {
-            sums.add(share, Counts::new(100, 1), Counts::new(100, 1));
+            sums.add(share, Counts::new(100, 1), Counts::new(100, 1), [1.0; 2]);
         }
         assert_eq!(sums.steps.len(), MOST_SHARES);
         assert_eq!(sums.counts(), (Counts::new(600, 6), Counts::new(600, 6)));

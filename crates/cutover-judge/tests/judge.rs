@@ -119,3 +119,23 @@ fn a_stored_judge_goes_on_with_the_same_budget() {
     assert!((one.log_beyond - other.log_beyond).abs() < 1e-6, "{one:?} {other:?}");
     assert!((one.log_worse - other.log_worse).abs() < 1e-6 && one.log_worse > 1.0, "{one:?}");
 }
+
+#[test]
+fn the_state_of_a_metric_is_small() {
+    let mut rate = cutover_judge::Rate::new(cutover_judge::Margin::DEFAULT, 3600);
+    let mut latency = cutover_judge::Latency::new(0.1, 3600);
+    let slow: Vec<(u64, u64)> = (1..300).map(|n| (n * 1000, 1)).collect();
+    for (stage, share) in [0.01, 0.05, 0.25, 0.5, 0.9].into_iter().enumerate() {
+        for _ in 0..120 {
+            let arm = Arm { counts: Counts::new(299, 1), latency: &slow };
+            let tick = Tick { seconds: 1, share, candidate: arm, stable: arm, cold: false };
+            rate.learn(1, &[Counts::new(30, 1); 40]);
+            rate.observe(&tick);
+            latency.observe(&tick);
+        }
+        // At the first stage all of its places are there; shares are told apart up to a limit.
+        assert!((2000..=4096).contains(&rate.bytes()), "{stage}: {}", rate.bytes());
+        let most = if stage == 0 { 4400 } else { 5700 };
+        assert!((3000..=most).contains(&latency.bytes()), "{stage}: {}", latency.bytes());
+    }
+}
