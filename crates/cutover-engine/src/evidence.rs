@@ -154,6 +154,9 @@ impl Evidence {
                 self.compare_anew();
             }
             self.of = Some(of.clone());
+            if let Some(judge) = &mut self.judge {
+                judge.mute_latency(*of == Compared::Before);
+            }
             self.observe(second, &comparing, of);
         }
     }

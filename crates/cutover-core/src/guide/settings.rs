@@ -156,7 +156,7 @@ fn judge(answers: &Answers) -> Vec<Line> {
         Line { yaml: format!("  min-requests: {least}"), meaning },
     ];
     if answers.has(Answer::Little) {
-        let meaning = "too little traffic to show that it is not worse: the bounds judge";
+        let meaning = "too little traffic for a comparison";
         lines.push(Line { yaml: "  compare: false".to_owned(), meaning });
     }
     lines
