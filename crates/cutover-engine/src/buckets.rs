@@ -55,7 +55,8 @@ impl Buckets {
         self.candidate.add(tick.seconds, tick.candidate);
         self.stable.add(tick.seconds, tick.stable);
         if u64::from(self.candidate.seconds) >= length {
-            let known = |block: &Block| block.values().map(|value| Some(value).filter(|v| v.is_finite()));
+            let known =
+                |block: &Block| block.values().map(|value| Some(value).filter(|v| v.is_finite()));
             self.values.push((known(&self.candidate), known(&self.stable)));
             (self.candidate, self.stable) = Default::default();
             let over = self.values.len().saturating_sub(MOST);

@@ -55,7 +55,10 @@ impl Inner {
             |row| row.get(0),
         )?;
         for line in lines.iter().take(MOST_TICKS.saturating_sub(known)) {
-            whole.execute("INSERT INTO ticks VALUES (?1, ?2, ?3)", params![subject, rollout, line])?;
+            whole.execute(
+                "INSERT INTO ticks VALUES (?1, ?2, ?3)",
+                params![subject, rollout, line],
+            )?;
         }
         whole.execute(
             "DELETE FROM ticks WHERE subject = ?1 AND rollout NOT IN
@@ -235,11 +238,15 @@ impl EventLog {
     ///
     /// # Errors
     /// Where the log cannot be read.
-    pub(crate) fn ticks(&self, subject: &Subject, rollout: u64) -> Result<Vec<String>, JournalError> {
+    pub(crate) fn ticks(
+        &self,
+        subject: &Subject,
+        rollout: u64,
+    ) -> Result<Vec<String>, JournalError> {
         let inner = self.lock();
-        let mut found = inner.connection.prepare(
-            "SELECT line FROM ticks WHERE subject = ?1 AND rollout = ?2 ORDER BY rowid",
-        )?;
+        let mut found = inner
+            .connection
+            .prepare("SELECT line FROM ticks WHERE subject = ?1 AND rollout = ?2 ORDER BY rowid")?;
         let lines = found.query_map(params![subject.to_string(), rollout], |row| row.get(0))?;
         Ok(lines.collect::<Result<_, _>>()?)
     }

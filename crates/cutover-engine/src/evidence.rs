@@ -92,8 +92,7 @@ impl Evidence {
         if let (None, Some(against)) = (&self.judge, &plan.against) {
             let metrics = spec.map_or(&[][..], |spec| &spec.metrics);
             let kayenta = spec.and_then(|spec| spec.kayenta.as_ref());
-            self.kayenta =
-                kayenta.map(|kayenta| (kayenta.bucket.0.as_secs(), Buckets::default()));
+            self.kayenta = kayenta.map(|kayenta| (kayenta.bucket.0.as_secs(), Buckets::default()));
             let counted = metrics.iter().filter(|metric| metric.is_counted());
             let others: Vec<Compare<'_>> = counted
                 .map(|metric| Compare {
@@ -155,6 +154,9 @@ impl Evidence {
                 self.compare_anew();
             }
             self.of = Some(of.clone());
+            if let Some(judge) = &mut self.judge {
+                judge.mute_latency(*of == Compared::Before);
+            }
             self.observe(second, &comparing, of);
         }
     }

@@ -21,6 +21,9 @@ struct Reader {
     memory: Memory,
     row: InARow,
     last: Option<Last>,
+    /// What its source had to say at the last look.
+    #[serde(skip)]
+    warnings: Vec<String>,
     /// When it is looked at next.
     #[serde(skip)]
     due: At,
@@ -74,10 +77,22 @@ impl Readings {
                 Some(why) => (Last::Bad(why), None),
                 None => (Last::Fine, None),
             },
-            Err(error) => (Last::Error(error.to_string()), None),
+            Err(error) => {
+                let help =
+                    error.help.as_ref().map_or_else(String::new, |help| format!(" ({help})"));
+                (Last::Error(format!("{error}{help}")), None)
+            }
         };
         reader.last = Some(last);
         counts
+    }
+
+    /// What a source has to say and did not say at the look before.
+    pub(crate) fn news(&mut self, metric: &Metric, warnings: &[String]) -> Vec<String> {
+        let reader = self.0.entry(metric.name.clone()).or_default();
+        let new = warnings.iter().filter(|text| !reader.warnings.contains(text)).cloned().collect();
+        reader.warnings = warnings.to_vec();
+        new
     }
 
     /// The worst of what they show; `None` where all are fine.

@@ -57,8 +57,7 @@ mod tests {
     fn a_line_is_what_replay_reads() {
         let latency = [(1000, 2)];
         let candidate = Arm { counts: Counts::new(2, 1), latency: &latency };
-        let tick =
-            Tick { seconds: 1, share: 0.1, candidate, stable: Arm::default(), cold: false };
+        let tick = Tick { seconds: 1, share: 0.1, candidate, stable: Arm::default(), cold: false };
         let wanted = r#"{"t":7,"seconds":1,"rho":0.1,"candidate":{"n":2,"errors":1,"latency_us":{"buckets":[[1000,2]]}},"stable":{"n":0,"errors":0,"latency_us":{"buckets":[]}}}"#;
         assert_eq!(line(7, &tick).as_deref(), Some(wanted));
     }

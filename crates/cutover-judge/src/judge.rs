@@ -60,6 +60,9 @@ pub struct Judge {
 struct Metric {
     name: String,
     required: bool,
+    /// Its latencies are not compared for now.
+    #[serde(default)]
+    muted: bool,
     rate: Option<Rate>,
     latency: Option<Latency>,
     seconds: u64,
@@ -90,7 +93,7 @@ impl Metric {
         let latency = longer.filter(|_| of.latency).map(|by| Latency::new(by, settings.horizon));
         let (candidate, stable) = Default::default();
         let (name, required) = (of.name.to_owned(), of.required);
-        Metric { name, required, rate, latency, seconds: 0, candidate, stable }
+        Metric { name, required, muted: false, rate, latency, seconds: 0, candidate, stable }
     }
 
     fn observe(&mut self, tick: &Tick<'_>) {
@@ -100,7 +103,7 @@ impl Metric {
         if let Some(rate) = &mut self.rate {
             rate.observe(tick);
         }
-        if let Some(latency) = &mut self.latency {
+        if let Some(latency) = self.latency.as_mut().filter(|_| !self.muted) {
             latency.observe(tick);
         }
     }
@@ -132,7 +135,7 @@ impl Metric {
                 needs: not_worse.left(wanted, seconds),
             }
         });
-        let slow = self.latency.as_ref().and_then(|latency| {
+        let slow = self.latency.as_ref().filter(|_| !self.muted).and_then(|latency| {
             let not_worse = latency.not_worse();
             let (kind, seen) = match latency.seen(settings.alpha) {
                 Some((quantile, above, seen)) => (Kind::Slow { quantile, above }, seen),
@@ -187,6 +190,14 @@ impl Judge {
             && !latency.is_empty()
         {
             its.learn(seconds, latency);
+        }
+    }
+
+    /// Leaves latencies out of the comparison, or takes them up again: those of another time tell of
+    /// the time more than of the release.
+    pub fn mute_latency(&mut self, muted: bool) {
+        for metric in &mut self.metrics {
+            metric.muted = muted;
         }
     }
 

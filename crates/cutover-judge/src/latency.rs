@@ -128,8 +128,8 @@ impl Quantile {
         guards: &[Guard; SCALES.len()],
     ) {
         let stable = slower(tick.stable.latency, threshold);
-        let candidate = slower(tick.candidate.latency, threshold);
-        let beyond = slower(tick.candidate.latency, threshold * tolerance);
+        let candidate = slower(tick.candidate.latency, allowed(threshold, tolerance, 0.5));
+        let beyond = slower(tick.candidate.latency, allowed(threshold, tolerance, 1.0));
         let share = tick.share;
         let answers = float(candidate.requests + stable.requests);
         let mut parts: Parts = [1.0; SCALES.len()];
@@ -143,8 +143,10 @@ impl Quantile {
         self.beyond.win(&odds.win(1, beyond, stable), parts);
         self.worse.win(&odds.win(BEYOND / WORSE, candidate, stable), parts);
         self.sums.add(share, beyond, stable, parts);
+        // How much both scatter is seen where neither is allowed more.
+        let same = slower(tick.candidate.latency, threshold);
         for [ours, theirs] in &mut self.blocks {
-            *ours = ours.saturating_add(few(candidate.bad));
+            *ours = ours.saturating_add(few(same.bad));
             *theirs = theirs.saturating_add(few(stable.bad));
         }
     }
@@ -160,6 +162,15 @@ impl Quantile {
             noise.follow(Counts::new(answers.0, candidate), Counts::new(answers.1, stable));
         }
     }
+}
+
+/// Differences of latency below this, in microseconds, are nobody's: machines are busy.
+const NOTHING: f64 = 1000.0;
+
+/// What of the tolerance a candidate may use up at this latency, in microseconds: all of it before it
+/// is turned back, half of it before it has to wait.
+fn allowed(threshold: f64, tolerance: f64, part: f64) -> f64 {
+    threshold + part * (threshold * (tolerance - 1.0)).max(NOTHING)
 }
 
 /// Answers of one block are counted in half the bytes.
@@ -305,11 +316,7 @@ impl Latency {
     /// answers of both sides); `None` before there are thresholds.
     #[must_use]
     pub fn seen(&self, alpha: f64) -> Option<(f64, u64, Seen)> {
-        let thresholds = self.baseline.thresholds()?;
-        let evidence = |quantile: &Quantile| quantile.beyond.log_e();
-        let both = self.quantiles.iter().zip(thresholds);
-        let (quantile, threshold) =
-            both.max_by(|one, other| evidence(one.0).total_cmp(&evidence(other.0)))?;
+        let (quantile, threshold) = self.telling()?;
         let (candidate, stable) = quantile.sums.counts();
         let needed = self.restarts.first() + alpha.ln();
         let at_least = quantile.sums.at_least(-needed);
@@ -319,7 +326,7 @@ impl Latency {
             clippy::cast_sign_loss,
             reason = "a latency of at most minutes"
         )]
-        let threshold = (threshold * self.tolerance) as u64;
+        let threshold = allowed(threshold, self.tolerance, 1.0) as u64;
         Some((quantile.share, threshold, seen))
     }
 
@@ -348,10 +355,19 @@ impl Latency {
         }
     }
 
-    /// The most that the share of slow answers at the 95th percentile is above stable's.
-    pub(crate) fn at_most(&self, beta: f64) -> f64 {
-        let quantile = self.at(0.95);
-        quantile.map_or(1.0, |q| q.sums.at_most(-beta.ln()))
+    /// The most that the candidate's share of slow answers is above stable's, at the quantile that
+    /// [`Latency::seen`] is of.
+    #[must_use]
+    pub fn at_most(&self, beta: f64) -> f64 {
+        self.telling().map_or(1.0, |(quantile, _)| quantile.sums.at_most(-beta.ln()))
+    }
+
+    /// The quantile that shows most, and its threshold in microseconds.
+    fn telling(&self) -> Option<(&Quantile, f64)> {
+        let evidence = |quantile: &Quantile| quantile.beyond.log_e();
+        let both = self.quantiles.iter().zip(self.baseline.thresholds()?);
+        let most = both.max_by(|one, other| evidence(one.0).total_cmp(&evidence(other.0)))?;
+        Some((most.0, *most.1))
     }
 
     fn at(&self, share: f64) -> Option<&Quantile> {

@@ -149,10 +149,15 @@ fn judge(answers: &Answers) -> Vec<Line> {
         true => ("20", "more would take too long here"),
         false => ("100", "fewer prove nothing"),
     };
-    vec![
+    let mut lines = vec![
         Line::bare("judge:"),
         Line::bare("  guard:"),
         Line::new("errors", "1%", "more turn it back: above what is normal"),
         Line { yaml: format!("  min-requests: {least}"), meaning },
-    ]
+    ];
+    if answers.has(Answer::Little) {
+        let meaning = "too little traffic for a comparison";
+        lines.push(Line { yaml: "  compare: false".to_owned(), meaning });
+    }
+    lines
 }

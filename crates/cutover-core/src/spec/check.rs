@@ -193,7 +193,9 @@ fn steps(pattern: &str, steps: &[Share], at: &Whereabouts<'_>) {
 }
 
 fn kayenta(spec: &Spec, at: &Whereabouts<'_>) {
-    let Some(kayenta) = spec.judge.as_ref().and_then(|judge| judge.kayenta.as_ref()) else { return };
+    let Some(kayenta) = spec.judge.as_ref().and_then(|judge| judge.kayenta.as_ref()) else {
+        return;
+    };
     for name in kayenta.metrics.keys().filter(|name| !SERIES.contains(&name.as_str())) {
         at.wrong(
             &[&["judge", "kayenta", "metrics", name]],
@@ -206,11 +208,7 @@ fn kayenta(spec: &Spec, at: &Whereabouts<'_>) {
     }
     let (shortest, longest) = (Span::secs(1), Span::secs(3600));
     if !(shortest..=longest).contains(&kayenta.bucket) {
-        at.wrong(
-            &[&["judge", "kayenta", "bucket"]],
-            "`bucket` must be from 1s to 1h",
-            "try 60s",
-        );
+        at.wrong(&[&["judge", "kayenta", "bucket"]], "`bucket` must be from 1s to 1h", "try 60s");
     }
 }
 

@@ -12,7 +12,6 @@ use cutover_core::units::At;
 use tokio::task::JoinError;
 
 use super::Driver;
-use crate::context::chain;
 use crate::ports::{Memory, MetricError, MetricSource, Sides, World};
 
 /// A look that ended.
@@ -43,15 +42,11 @@ impl<W: World> Driver<W> {
         if rollout != self.run.number {
             return;
         }
-        match &read {
-            Ok(reading) => {
-                for text in &reading.warnings {
-                    let text = format!("metric {}: {text}", metric.name);
-                    self.tell(EventKind::Warning { text });
-                }
+        if let Ok(reading) = &read {
+            for text in self.run.tally.readings.news(&metric, &reading.warnings) {
+                let text = format!("metric {}: {text}", metric.name);
+                self.tell(EventKind::Warning { text });
             }
-            // Told as the verdict.
-            Err(error) => drop(chain(error)),
         }
         let tally = &mut self.run.tally;
         if let Some(counts) = tally.readings.take(&metric, memory, read) {

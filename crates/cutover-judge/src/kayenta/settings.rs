@@ -25,8 +25,7 @@ pub struct Settings {
 
 /// How one metric is compared.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-#[schemars(rename = "KayentaMetric")]
+#[serde(rename = "KayentaMetric", rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Metric {
     /// The groups whose scores it counts in; [`UNGROUPED`] if there are none.
     pub groups: BTreeSet<String>,

@@ -151,6 +151,7 @@ async fn histograms_become_buckets_in_microseconds() {
     assert_eq!(counts.candidate.latency, [(5000, 3), (100_000, 2), (UNBOUNDED, 4)]);
     assert_eq!(counts.stable.latency, [(5000, 100), (100_000, 50), (UNBOUNDED, 1)]);
     assert_eq!(pairs(&counts), [(9, 0), (151, 0)]);
+    assert_eq!(counts.per_instance_stable, [], "there is nothing to tell of errors");
 }
 
 #[tokio::test]

@@ -189,8 +189,9 @@ pub(crate) async fn compared(
 
 pub(crate) async fn ticks(
     State(daemon): State<Shared>,
-    Path((name, rollout)): Path<(String, u64)>,
+    Path((name, rollout)): Path<(String, String)>,
 ) -> Answer<Vec<String>> {
+    let rollout = rollout.parse().map_err(|_| usage(format!("{rollout:?} is no number")))?;
     Ok(Json(daemon.engine.ticks(&subject(&name)?, rollout).await?))
 }
 

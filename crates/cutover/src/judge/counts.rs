@@ -206,7 +206,7 @@ mod tests {
         let lines: Vec<Line> = read(text).into_iter().map(Result::unwrap).collect();
         assert_eq!(lines.len(), 2);
         let Line { t, seconds, rho, candidate, stable, cold } = &lines[0];
-        assert_eq!((t, seconds, rho), (&Some(7.into()), &1, &Some(0.1)));
+        assert_eq!((t, seconds, rho, cold), (&Some(7.into()), &1, &Some(0.1), &false));
         assert_eq!(candidate.arm().counts, Counts { requests: 200, bad: 1 });
         assert_eq!(candidate.arm().latency, [(900, 150), (2000, 49)]);
         assert_eq!(stable.arm().counts, Counts { requests: 1800, bad: 0 });

@@ -63,11 +63,21 @@ pub(crate) fn difference(part: &Shown) -> String {
         text.push_str(&format!("{} ≤ ", points(least)));
     }
     text.push_str(&points(part.seen.effect));
-    if part.at_most < 0.99 {
-        text.push_str(&format!(" ≤ {}", points(part.at_most)));
+    if let Some(most) = at_most(part) {
+        text.push_str(&format!(" ≤ {}", points(most)));
     }
     text.push_str("pp");
     text
+}
+
+/// The upper bound of what is seen, where there is one.
+pub(crate) fn at_most(part: &Shown) -> Option<f64> {
+    let same = match part.kind {
+        Kind::Errors => true,
+        // Latency is bounded at this quantile alone, whichever shows most.
+        Kind::Slow { quantile, .. } => (quantile - 0.95).abs() < 1e-9,
+    };
+    (same && part.at_most < 0.99).then_some(part.at_most)
 }
 
 #[cfg(test)]
@@ -112,5 +122,11 @@ mod tests {
         assert_eq!(difference(&part), "errors +0.12 ≤ +1.20pp");
         (part.seen.at_least, part.at_most) = (Some(0.0005), 0.995);
         assert_eq!(difference(&part), "errors +0.05 ≤ +0.12pp");
+        part.at_most = 0.012;
+        let slow = |quantile| Kind::Slow { quantile, above: 900 };
+        part.kind = slow(0.95);
+        assert_eq!(difference(&part), "slow +0.05 ≤ +0.12 ≤ +1.20pp");
+        part.kind = slow(0.5);
+        assert_eq!(difference(&part), "slow +0.05 ≤ +0.12pp", "a bound of another quantile");
     }
 }

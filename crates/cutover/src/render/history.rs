@@ -3,6 +3,7 @@
 use cutover_core::dataplane::Counters;
 use cutover_core::record::{Outcome, Why};
 use cutover_engine::api::{Grown, HistoryEntry, JudgedStage};
+use cutover_judge::Verdict;
 
 use super::evidence::{Part, difference, grown, reached};
 use super::text::why_words;
@@ -101,7 +102,11 @@ fn judged(stage: &JudgedStage) -> Option<String> {
     };
     let good = grew(|grown| grown.log_not_worse, Part::NotWorse);
     let bad = grew(|grown| grown.log_beyond, Part::Worse);
-    let seen = look.telling().map(difference).unwrap_or_default();
+    let mut seen = difference(look.telling()?);
+    if look.verdict == Verdict::Hold {
+        // Worse, though perhaps not beyond the tolerance.
+        seen.push_str("  suspect");
+    }
     Some(format!("{INDENT}stage {}: not worse {good}  worse {bad}  {seen}", stage.stage + 1))
 }
 
@@ -199,6 +204,10 @@ mod tests {
         let expected = "
      stage 1: not worse ▂▃▄▅▆▇▇█ 100%  worse ▁▁▁▁▁▁▁▁ 0%  errors +0.12 ≤ +1.20pp";
         assert!(text.ends_with(expected), "{text}");
+        let mut judged = judged;
+        judged[0]["evidence"]["verdict"] = json!("hold");
+        let text = history(&[entry(json!({"judged": judged}))], false);
+        assert!(text.ends_with("pp  suspect"), "{text}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cutover_judge::{Kind, Part as Shown, Verdict};
 use serde_json::{Value, json};
 
-use super::evidence::{Part, difference, percent, toward};
+use super::evidence::{Part, at_most, difference, percent, toward};
 use super::time::rough;
 use crate::judge::Step;
 
@@ -77,7 +77,7 @@ pub(crate) fn end(step: &Step) -> String {
 fn excluded(step: &Step) -> Option<f64> {
     let open = step.look.verdict == Verdict::Inconclusive;
     let part = step.look.telling().filter(|_| open)?;
-    (part.at_most < 0.99).then_some(part.at_most)
+    at_most(part)
 }
 
 /// A step for scripts.
@@ -94,7 +94,7 @@ pub(crate) fn step_json(step: &Step) -> Value {
         "log_not_worse": look.log_not_worse,
         "effect": seen.map(|seen| seen.effect),
         "lower_bound": seen.and_then(|seen| seen.at_least),
-        "upper_bound": part.map(|part| part.at_most).filter(|most| *most < 0.99),
+        "upper_bound": part.and_then(at_most),
         "candidate": seen.map(|seen| seen.candidate),
         "stable": seen.map(|seen| seen.stable),
         "needs_seconds": look.needs(),

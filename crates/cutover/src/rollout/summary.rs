@@ -9,6 +9,8 @@ use cutover_core::release::ReleaseName;
 use cutover_core::units::Count;
 use serde::Serialize;
 
+use crate::render;
+
 /// In one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -91,7 +93,11 @@ impl Summary {
                 self.live = from.as_ref().map(ToString::to_string);
             }
             EventKind::Scaled { n, .. } => self.instances = Some(*n),
-            EventKind::TurnedBack { detail, .. } => self.reason = Some(detail.clone()),
+            // Some reasons have nothing more to say than themselves.
+            EventKind::TurnedBack { why, detail } => {
+                let said = if detail.is_empty() { render::why_words(*why) } else { detail };
+                self.reason = Some(said.to_owned());
+            }
             EventKind::Superseded { by } => {
                 self.outcome = Ended::Superseded;
                 self.exit_code = crate::failure::exit::HELD;

@@ -101,7 +101,10 @@ fn every_route_of_the_description_answers() {
             if path == "/v1/stop" {
                 continue;
             }
-            let concrete = path.replace("{subject}", "shop").replace("{instance}", "r1.0");
+            let concrete = path
+                .replace("{subject}", "shop")
+                .replace("{instance}", "r1.0")
+                .replace("{rollout}", "1");
             let body = if method == "post" { "{}" } else { "" };
             let answer = request(&world.socket(), &method.to_uppercase(), &concrete, body).unwrap();
             assert!(![404, 405].contains(&answer.status), "{method} {path}: {answer:?}");

@@ -1,11 +1,9 @@
 //! Verdicts on real processes behind the real proxy: what is not worse goes on by itself, what is
 //! worse is turned back, and what cannot be seen proves nothing.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::harness::{Ran, World, wait_until};
+use crate::harness::{Ran, World, wait_until, write as put};
 use cutover_load::{Load, Settings};
 use serde_json::Value;
 
@@ -67,12 +65,10 @@ fn looks(world: &World) -> Vec<Value> {
 fn what_is_not_worse_goes_on_by_itself_and_every_look_is_told() {
     let (world, _users) = world("");
     let ran = deploy(&world, "v2 --pattern canary").expect_ok();
-    assert!(ran.stderr.contains("not worse than v1: errors 0.00%"), "{ran}");
+    assert!(ran.stderr.contains("not worse than v1: "), "{ran}");
     let looks = looks(&world);
-    let growing: Vec<f64> = looks
-        .iter()
-        .filter_map(|look| look["evidence"]["log_not_worse"].as_f64())
-        .collect();
+    let growing: Vec<f64> =
+        looks.iter().filter_map(|look| look["evidence"]["log_not_worse"].as_f64()).collect();
     assert!(growing.len() >= 4, "a look a second: {looks:?}");
     assert!(growing.last() > growing.first(), "{growing:?}");
 }
@@ -117,9 +113,8 @@ fn kayenta_judges_where_the_spec_asks_for_it() {
 
 /// A program that prints what stands in a file; without the file it cannot look.
 fn probe(folder: &Path) {
-    let program = folder.join("probe.sh");
-    fs::write(&program, "#!/bin/sh\nexec cat value\n").unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = b"#!/bin/sh\nexec cat value\n";
+    cutover_files::write_atomic_mode(&folder.join("probe.sh"), script, 0o755).unwrap();
 }
 
 #[test]
@@ -130,9 +125,9 @@ fn a_metric_that_cannot_be_read_holds_and_one_out_of_bounds_turns_back() {
     probe(&world.app());
     let ran = world.start("deploy v2 --pattern canary");
     wait_until("it cannot look", || ran.stderr().contains("verdict error"));
-    fs::write(world.app().join("value"), "3\n").unwrap();
+    put(&world.app().join("value"), "3\n");
     ran.wait().expect_ok();
-    fs::write(world.app().join("value"), "11\n").unwrap();
+    put(&world.app().join("value"), "11\n");
     let ran = deploy(&world, "v3 --pattern canary").expect_code(6);
     assert!(ran.stderr.contains("depth 11 > 10, 2 looks in a row"), "{ran}");
 }
@@ -141,7 +136,7 @@ fn a_metric_that_cannot_be_read_holds_and_one_out_of_bounds_turns_back() {
 fn what_a_rollout_s_judge_was_fed_with_can_be_judged_again() {
     let (world, _users) = world("");
     deploy(&world, "v2 --pattern canary").expect_ok();
-    let number = world.run("history --json").expect_ok().json()["rollouts"][0]["rollout"].clone();
+    let number = world.run("history --json").expect_ok().json()["rollouts"][0]["number"].clone();
     let line = format!("judge replay --rollout {number} --check --until-decided");
     let ran = world.run(&line).expect_ok();
     let steps: Vec<Value> =

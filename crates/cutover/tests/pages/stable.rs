@@ -6,9 +6,12 @@ use regex::{Captures, Regex};
 
 /// What differs from run to run, and what stands for it. In order: later ones see what earlier ones
 /// wrote. A count that is zero stays zero, with one exception.
-const RULES: [(&str, &str); 28] = [
+const RULES: [(&str, &str); 30] = [
     (r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "<when>"),
     (r"\b[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}\b", "<when>"),
+    // What the comparison shows, by errors or by latency, as it happens.
+    (r"(verdict \w+: |not worse than \w+: )(errors|[0-9.]+% slower) .* against .*$", "$1<seen>"),
+    (r"not worse [▁-█]+ [0-9]+%  worse [▁-█]+ [0-9]+%  (errors|slow) .*pp$", "<evidence>"),
     (r"\b[0-9]+(\.[0-9]+)? (ms|s)\b", "<span>"),
     // Those of instances; where users reach an app has four digits in pages.
     (r"127\.0\.0\.1:[0-9]{5}\b", "127.0.0.1:<port>"),
@@ -89,6 +92,14 @@ fn what_differs_from_run_to_run_is_alike_and_nothing_else() {
         (
             "http://127.0.0.1:25242/health → 500 (try 17)",
             "http://127.0.0.1:20001/health → 500 (try 3)",
+        ),
+        (
+            "verdict pass: not worse than v1: errors 0.00% against 0.00% of v1, at most +0.98pp (95%)",
+            "verdict pass: not worse than v1: 0.00% slower than 7 ms against 0.12% of v1, at most +2pp",
+        ),
+        (
+            "stage 1: not worse ▁▃ 100%  worse ▁▁ 0%  errors +0.00 ≤ +0.98pp",
+            "stage 1: not worse ▁▂▇█ 100%  worse ▁▁▁▁ 2%  slow -0.10 ≤ +1.98pp",
         ),
         ("errors 51.89% > 5% (41 of 79 requests)", "errors 60.00% > 5% (100 of 200 requests)"),
         (

@@ -33,13 +33,12 @@ impl Totals {
     /// Counts what one series has grown by.
     pub(super) fn add(&mut self, series: &Series, grown: f64) {
         let total = self.releases.entry(series.release).or_default();
-        let instance = total.instances.entry(series.instance.clone()).or_default();
         match (series.counted, &series.bucket) {
             (Counted::Requests, _) => {
+                total.instance(&series.instance).0 += grown;
                 total.requests = true;
-                instance.0 += grown;
             }
-            (Counted::Errors, _) => instance.1 += grown,
+            (Counted::Errors, _) => total.instance(&series.instance).1 += grown,
             (Counted::Latency, Some(Bucket { histogram, bound })) => {
                 let buckets = total.histograms.entry(histogram.clone()).or_default();
                 *buckets.entry(bound.abs().to_bits()).or_default() += grown;
@@ -70,6 +69,10 @@ impl Totals {
 }
 
 impl Total {
+    fn instance(&mut self, name: &str) -> &mut (f64, f64) {
+        self.instances.entry(name.to_owned()).or_default()
+    }
+
     fn sample(&self, side: &str, warnings: &mut Vec<String>) -> Sample {
         let add = |sum: (f64, f64), one: &(f64, f64)| (sum.0 + one.0, sum.1 + one.1);
         let sum = self.instances.values().fold((0.0, 0.0), add);
