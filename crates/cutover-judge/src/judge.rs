@@ -118,6 +118,20 @@ impl Metric {
         }
     }
 
+    /// Evidence of each part: beyond the tolerance, worse at all, not worse.
+    fn evidence(&self, settings: &Settings) -> impl Iterator<Item = (f64, f64, f64)> {
+        let errors = self.rate.as_ref().map(|rate| {
+            let not_worse = rate.log_not_worse_by(settings.not_worse_by);
+            (rate.log_beyond(), rate.log_worse(), not_worse)
+        });
+        let compared = |latency: &&Latency| !self.muted && latency.has_any();
+        let slow =
+            self.latency.as_ref().filter(compared).map(|latency| {
+                (latency.log_beyond(), latency.log_worse(), latency.log_not_worse())
+            });
+        errors.into_iter().chain(slow)
+    }
+
     fn parts(&self, settings: &Settings) -> impl Iterator<Item = Part> {
         let wanted = -settings.beta.ln();
         let seconds = float(self.seconds);
@@ -215,6 +229,21 @@ impl Judge {
         let _ = self.srm.observe(&[candidate, stable], &[share, 1.0 - share]);
     }
 
+    /// The verdict alone, without the figures of [`Judge::look`]; as often as one likes.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let metrics = self.metrics.iter().filter(|metric| metric.seconds > 0);
+        let evidence = metrics.flat_map(|metric| metric.evidence(&self.settings));
+        let mut sums = (0.0, 0.0, f64::INFINITY, 0.0);
+        for (beyond, worse, not_worse) in evidence {
+            sums =
+                (sums.0 + beyond.exp(), sums.1 + worse.exp(), not_worse.min(sums.2), sums.3 + 1.0);
+        }
+        let (beyond, worse, not_worse, count) = sums;
+        let not_worse = if count > 0.0 { not_worse } else { 0.0 };
+        self.decide((beyond / count).ln(), (worse / count).ln(), not_worse)
+    }
+
     /// A look at all evidence; as often as one likes.
     #[must_use]
     pub fn look(&self) -> Look {
@@ -232,20 +261,20 @@ impl Judge {
             log_not_worse: log_not_worse.reduce(f64::min).unwrap_or(0.0),
             parts,
         };
-        look.verdict = self.verdict(&look);
+        look.verdict = self.decide(look.log_beyond, look.log_worse, look.log_not_worse);
         look
     }
 
-    fn verdict(&self, look: &Look) -> Verdict {
+    fn decide(&self, log_beyond: f64, log_worse: f64, log_not_worse: f64) -> Verdict {
         let settings = &self.settings;
         let candidate = self.metrics.first().map_or(0, |metric| metric.candidate.requests);
         if candidate == 0 {
             Verdict::NoData
-        } else if look.log_beyond >= -settings.alpha.ln() {
+        } else if log_beyond >= -settings.alpha.ln() {
             Verdict::Rollback
         } else if self.srm.is_mismatch(ALPHA) {
             Verdict::Invalid
-        } else if look.log_worse >= -settings.hold.ln() {
+        } else if log_worse >= -settings.hold.ln() {
             Verdict::Hold
         } else if self
             .metrics
@@ -253,7 +282,7 @@ impl Judge {
             .any(|metric| metric.required && metric.candidate.requests == 0)
         {
             Verdict::NoData
-        } else if look.log_not_worse >= -settings.beta.ln() && candidate >= settings.min_requests {
+        } else if log_not_worse >= -settings.beta.ln() && candidate >= settings.min_requests {
             Verdict::Promote
         } else {
             Verdict::Continue

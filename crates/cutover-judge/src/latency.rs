@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use crate::baseline::{Baseline, QUANTILES};
 use crate::bets::log_mean;
 use crate::counts::{Counts, Tick, float};
-use crate::guard::Guard;
 use crate::noise::ShareNoise;
 use crate::rate::Seen;
 use crate::stakes::{Parts, Restarts, SCALES, Stakes};
 use crate::sums::{Evidence, Sums};
+use crate::tempering::Tempering;
 
 /// Stakes against harm beyond the tolerance, and against any harm; for each quantile.
 const BEYOND: usize = 8;
@@ -29,7 +29,7 @@ pub struct Latency {
     baseline: Baseline,
     quantiles: [Quantile; QUANTILES.len()],
     seconds: [u32; SCALES.len()],
-    guards: [Guard; SCALES.len()],
+    temperings: [Tempering; SCALES.len()],
     /// Answers of the candidate and of stable in blocks that are not over.
     answers: [(u64, u64); SCALES.len()],
     /// Seconds that were compared.
@@ -125,7 +125,7 @@ impl Quantile {
         tick: &Tick<'_>,
         threshold: f64,
         tolerance: f64,
-        guards: &[Guard; SCALES.len()],
+        temperings: &[Tempering; SCALES.len()],
     ) {
         let stable = slower(tick.stable.latency, threshold);
         let candidate = slower(tick.candidate.latency, allowed(threshold, tolerance, 0.5));
@@ -133,8 +133,8 @@ impl Quantile {
         let share = tick.share;
         let answers = float(candidate.requests + stable.requests);
         let mut parts: Parts = [1.0; SCALES.len()];
-        for ((part, guard), noise) in parts.iter_mut().zip(guards).zip(&self.noise) {
-            *part = guard.part(answers, noise.correlation(share));
+        for ((part, tempering), noise) in parts.iter_mut().zip(temperings).zip(&self.noise) {
+            *part = tempering.part(answers, noise.correlation(share));
         }
         let odds = match &self.odds {
             Some(odds) if odds.of.to_bits() == share.to_bits() => odds,
@@ -204,7 +204,7 @@ impl Latency {
             baseline: Baseline::new(),
             quantiles: QUANTILES.map(|share| Quantile::new(share, restarts.first())),
             seconds: [0; SCALES.len()],
-            guards: Default::default(),
+            temperings: Default::default(),
             answers: Default::default(),
             compared: 0,
             restarts,
@@ -235,12 +235,12 @@ impl Latency {
             && !tick.cold
         {
             for (quantile, threshold) in self.quantiles.iter_mut().zip(thresholds) {
-                quantile.observe(tick, threshold, self.tolerance, &self.guards);
+                quantile.observe(tick, threshold, self.tolerance, &self.temperings);
             }
             let answers = |latency: &[(u64, u64)]| latency.iter().map(|(_, n)| n).sum::<u64>();
             let all = (answers(tick.candidate.latency), answers(tick.stable.latency));
-            for (guard, block) in self.guards.iter_mut().zip(&mut self.answers) {
-                guard.take(float(all.0 + all.1));
+            for (tempering, block) in self.temperings.iter_mut().zip(&mut self.answers) {
+                tempering.take(float(all.0 + all.1));
                 *block = (block.0 + all.0, block.1 + all.1);
             }
             self.pass(tick.seconds);
@@ -256,8 +256,8 @@ impl Latency {
             *open += seconds;
             if *open >= *length || mark {
                 *open = 0;
-                if let Some(guard) = self.guards.get_mut(scale) {
-                    guard.close();
+                if let Some(tempering) = self.temperings.get_mut(scale) {
+                    tempering.close();
                 }
                 let answers = self.answers.get_mut(scale).map(std::mem::take).unwrap_or_default();
                 for quantile in &mut self.quantiles {

@@ -11,7 +11,6 @@ pub mod srm;
 mod baseline;
 mod bets;
 mod counts;
-mod guard;
 mod judge;
 mod latency;
 mod look;
@@ -22,6 +21,7 @@ mod scatter;
 mod share;
 mod stakes;
 mod sums;
+mod tempering;
 
 pub use bets::Margin;
 pub use counts::{Arm, Counts, Tick};

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::counts::{Counts, float};
-use crate::guard::Correlation;
+use crate::tempering::Correlation;
 
 /// Blocks that scatter beyond chance by so much tell of a change, not of noise.
 const MOST_SURPRISE: f64 = 25.0;

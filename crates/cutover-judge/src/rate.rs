@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::bets::{Margin, Odds, STAKES};
 use crate::counts::{Counts, Tick, float};
-use crate::guard::Block;
 use crate::noise::RateNoise;
 use crate::scatter::Scatter;
 use crate::stakes::{Parts, Restarts, SCALES, Stakes};
 use crate::sums::{Evidence, Sums};
+use crate::tempering::Block;
 
 /// Evidence on the error rate of one rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,7 +105,7 @@ impl Rate {
     fn parts(&self, share: f64, labels: f64) -> Parts {
         let mut parts = [1.0; SCALES.len()];
         for ((part, block), noise) in parts.iter_mut().zip(&self.blocks).zip(&self.noise) {
-            *part = block.guard.part(labels, noise.correlation(share));
+            *part = block.tempering.part(labels, noise.correlation(share));
         }
         parts
     }

@@ -2,7 +2,7 @@
 //!
 //! Requests of one instance in one stretch of time are alike, so that counts scatter more than
 //! chance alone makes them. What is won by a tick is therefore multiplied by a part between 0 and 1
-//! ([`crate::guard`]), by blocks of 10 s and of 60 s; the evidence is the smaller of the two scales'
+//! ([`crate::tempering`]), by blocks of 10 s and of 60 s; the evidence is the smaller of the two scales'
 //! results. The part is fixed before labels are known, and (1+x)^w ≤ 1 + wx for 0 ≤ w ≤ 1
 //! (Bernoulli), so that a supermartingale stays one, whatever the part.
 

@@ -46,6 +46,7 @@ impl Stream {
         for second in 1..=most {
             self.feed(judge, 0.005, worse, slow);
             let verdict = judge.look().verdict;
+            assert_eq!(judge.verdict(), verdict, "the verdict alone is the same");
             if matches!(verdict, Verdict::Rollback | Verdict::Promote) {
                 return (verdict, second);
             }

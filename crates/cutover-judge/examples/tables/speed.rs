@@ -32,11 +32,11 @@ pub(crate) fn table(targets: &mut Targets) {
     let both = judge(Settings::default(), &seconds[..40_000], &candidate, &stable) / 10.0;
     page::head("Speed, one core, 100 rps", &["what", "million ticks a second"]);
     page::row(&["errors: Rate::observe and both checks".to_owned(), format!("{checked:.2}")]);
-    page::row(&["errors: Judge::observe and look".to_owned(), format!("{errors:.2}")]);
-    page::row(&["errors and latency: Judge::observe and look".to_owned(), format!("{both:.3}")]);
+    page::row(&["errors: Judge::observe and verdict".to_owned(), format!("{errors:.2}")]);
+    page::row(&["errors and latency: Judge::observe and verdict".to_owned(), format!("{both:.3}")]);
     targets.at_least("Rate::observe and both checks", checked, 1.0, " million ticks/s");
     state(&mut rate, &candidate, &stable, targets);
-    targets.at_least("Judge::observe and look, errors", errors, 1.0, " million ticks/s");
+    targets.at_least("Judge::observe and verdict, errors", errors, 1.0, " million ticks/s");
 }
 
 /// Bytes of one metric, with ten instances told apart.
@@ -68,7 +68,7 @@ fn judge(
             let mut judge = Judge::new(settings.clone(), &[]);
             for (candidate, stable) in hour {
                 judge.observe("", &tick(*candidate, *stable, its, stables));
-                black_box(judge.look());
+                black_box(judge.verdict());
             }
         }
     })

@@ -1,4 +1,4 @@
-//! The guard: how much of what a tick wins counts, in a block whose labels are alike.
+//! The tempering: how much of what a tick wins counts, in a block whose labels are alike.
 //!
 //! N labels with a correlation of κ say as much as F(N) = N/(1 + κN) independent ones. The blocks
 //! before tell how many there will be (N̂): each of them counts 1/(1 + κN̂), and those beyond as much
@@ -26,14 +26,14 @@ pub(crate) struct Correlation {
 
 /// Labels of one block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Guard {
+pub(crate) struct Tempering {
     /// How many there usually are; `None` before the first block is over.
     usual: Option<f64>,
     /// How many there were so far.
     seen: f64,
 }
 
-impl Guard {
+impl Tempering {
     /// The part that counts of what `more` labels win.
     pub(crate) fn part(&self, more: f64, correlation: Correlation) -> f64 {
         let usual = self.usual.unwrap_or(0.0);
@@ -70,7 +70,7 @@ impl Guard {
 pub(crate) struct Block {
     pub(crate) candidate: Counts,
     pub(crate) stable: Counts,
-    pub(crate) guard: Guard,
+    pub(crate) tempering: Tempering,
 }
 
 impl Block {
@@ -78,11 +78,11 @@ impl Block {
     pub(crate) fn take(&mut self, candidate: Counts, stable: Counts, labels: f64) {
         self.candidate.add(candidate);
         self.stable.add(stable);
-        self.guard.take(labels);
+        self.tempering.take(labels);
     }
     /// The block is over: another one begins.
     pub(crate) fn close(&mut self) {
-        self.guard.close();
+        self.tempering.close();
         (self.candidate, self.stable) = Default::default();
     }
 }
@@ -94,16 +94,16 @@ mod tests {
     #[test]
     fn a_block_counts_as_much_as_it_says_however_it_is_cut() {
         for cut in [1.0, 10.0, 100.0] {
-            let mut guard = Guard::default();
+            let mut tempering = Tempering::default();
             for _ in 0..3 {
                 let mut sum = 0.0;
                 let mut left = 200.0;
                 while left > 0.0 {
-                    sum += cut * guard.part(cut, Correlation { likely: 0.05, largest: 0.05 });
-                    guard.take(cut);
+                    sum += cut * tempering.part(cut, Correlation { likely: 0.05, largest: 0.05 });
+                    tempering.take(cut);
                     left -= cut;
                 }
-                guard.close();
+                tempering.close();
                 assert!((sum - 200.0 / 11.0).abs() < 1e-9, "{sum} by {cut}");
             }
         }
@@ -111,8 +111,8 @@ mod tests {
 
     #[test]
     fn labels_that_have_nothing_in_common_count_fully() {
-        let mut guard = Guard::default();
-        guard.take(1e6);
-        assert_eq!(guard.part(1e6, Correlation::default()).to_bits(), 1.0_f64.to_bits());
+        let mut tempering = Tempering::default();
+        tempering.take(1e6);
+        assert_eq!(tempering.part(1e6, Correlation::default()).to_bits(), 1.0_f64.to_bits());
     }
 }
