@@ -18,7 +18,7 @@ use crate::render::{self, Replayed};
 /// {"t":1,"rho":0.1,"candidate":{"n":200,"errors":1},"stable":{"n":1800,"errors":4}}.
 /// `rho` is the share that each request was dealt by; leave it out where users keep their side, and
 /// the share that is seen counts. Either side may have
-/// "latency_us":{"buckets":[[900,150],[2000,49]]}: upper bound in microseconds, ascending, and the
+/// `"latency_us":{"buckets":[[900,150],[2000,49]]}`: upper bound in microseconds, ascending, and the
 /// count of that bucket alone.
 ///
 /// On a terminal a table; elsewhere, or with --json, one object a line as soon as the counts are
