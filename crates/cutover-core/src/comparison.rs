@@ -125,7 +125,7 @@ impl Side {
     /// Requests that got no good answer.
     #[must_use]
     pub fn bad(&self) -> u64 {
-        self.counts.errors + self.counts.failed + self.counts.lost
+        self.counts.bad()
     }
 }
 

@@ -163,6 +163,11 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Requests that got no good answer: 5xx, none at all, or lost with their instance.
+    #[must_use]
+    pub fn bad(&self) -> u64 {
+        self.errors + self.failed + self.lost
+    }
     /// Adds another count to this one.
     pub fn add(&mut self, other: &Counters) {
         self.requests += other.requests;
@@ -227,6 +232,16 @@ pub struct Measured {
     /// Latency to the end of the answer. Buckets are those of a hdrhistogram with two significant
     /// digits.
     pub latency: Latencies,
+}
+
+impl Measured {
+    /// All instances together.
+    #[must_use]
+    pub fn sample(&self) -> Sample {
+        let mut sample = Sample { latency: self.latency.clone(), ..Sample::default() };
+        self.instances.values().for_each(|counters| sample.counts.add(counters));
+        sample
+    }
 }
 
 /// The data plane will not, or cannot.

@@ -29,7 +29,7 @@ impl Sample {
     /// Requests that got no good answer: 5xx, none at all, or lost with their instance.
     #[must_use]
     pub fn bad(&self) -> u64 {
-        self.counts.errors + self.counts.failed + self.counts.lost
+        self.counts.bad()
     }
     /// Requests that prove something, and those of them that got no good answer. Those whose user
     /// left prove nothing.

@@ -50,7 +50,7 @@ pub(crate) struct Buckets {
 type Values = [Option<f64>; SERIES.len()];
 
 impl Buckets {
-    /// Takes in a tick; `true` when a stretch of so many seconds is over.
+    /// Takes in a tick; so many seconds are one stretch.
     pub(crate) fn take(&mut self, tick: &Tick<'_>, length: u64) {
         self.candidate.add(tick.seconds, tick.candidate);
         self.stable.add(tick.seconds, tick.stable);

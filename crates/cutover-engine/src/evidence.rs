@@ -175,24 +175,21 @@ impl Evidence {
     fn remember(&mut self, second: &Second, alone: bool) {
         let (Some(judge), Some(comparing)) = (&mut self.judge, &self.comparing) else { return };
         let Some(stable) = second.releases.get(&comparing.stable) else { return };
-        let instances: Vec<Counts> = stable
-            .instances
-            .values()
-            .map(|counts| Counts::new(counts.requests, counts.errors + counts.failed + counts.lost))
-            .collect();
+        let each = stable.instances.values();
+        let instances: Vec<Counts> = each.map(|one| Counts::new(one.requests, one.bad())).collect();
         // What is compared brings its own latencies.
         let latency = if alone { stable.latency.as_slice() } else { &[] };
         judge.learn(1, &instances, latency);
         if let Some(past) = &mut self.past
             && !second.releases.contains_key(&comparing.candidate)
         {
-            let counts = counts(&sample(stable));
+            let counts = counts(&stable.sample());
             past.add(Arm { counts, latency: &stable.latency });
         }
     }
 
     fn observe(&mut self, second: &Second, comparing: &Comparing, of: &Compared) {
-        let release = |id| second.releases.get(&id).map(sample).unwrap_or_default();
+        let release = |id| second.releases.get(&id).map(Measured::sample).unwrap_or_default();
         let (old, new) = match of {
             Compared::Releases | Compared::Experiment => {
                 (release(comparing.stable), release(comparing.candidate))
@@ -303,23 +300,12 @@ impl Evidence {
         let open = matches!(look.verdict, Verdict::Continue | Verdict::NoData);
         (!open || self.has_more()).then_some(look)
     }
-}
 
-impl Evidence {
     /// What Kayenta's judge says; `None` where nothing is compared, or not by it.
     pub(crate) fn kayenta(&self, settings: &Kayenta) -> Option<(Verdict, String)> {
         self.comparing.as_ref()?.of.as_ref()?;
         Some(self.kayenta.as_ref()?.1.judge(settings))
     }
-}
-
-/// The whole of one release's second as a sample.
-fn sample(measured: &Measured) -> Sample {
-    let mut sample = Sample { latency: measured.latency.clone(), ..Sample::default() };
-    for counters in measured.instances.values() {
-        sample.counts.add(counters);
-    }
-    sample
 }
 
 fn counts(sample: &Sample) -> Counts {

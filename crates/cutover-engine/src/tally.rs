@@ -123,11 +123,7 @@ impl Tally {
 impl StageTally {
     fn add(&mut self, second: &Second) {
         for (release, measured) in &second.releases {
-            let sample = self.releases.entry(*release).or_default();
-            for counters in measured.instances.values() {
-                sample.counts.add(counters);
-            }
-            cutover_core::sample::add_latencies(&mut sample.latency, &measured.latency);
+            self.releases.entry(*release).or_default().add(&measured.sample());
         }
         for (key, sides) in &second.flags {
             let known = self.flags.entry(key.clone()).or_default();

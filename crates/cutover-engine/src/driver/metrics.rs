@@ -7,6 +7,7 @@ use cutover_core::event::EventKind;
 use cutover_core::metric::Reading;
 use cutover_core::plan::Size;
 use cutover_core::record::Verdict;
+use cutover_core::release::Release;
 use cutover_core::spec::Metric;
 use cutover_core::units::At;
 use tokio::task::JoinError;
@@ -25,8 +26,14 @@ pub(super) struct MetricRead {
 impl<W: World> Driver<W> {
     /// Begins the looks that are due.
     pub(super) fn look_at_metrics(&mut self, now: At) {
-        let Some((metrics, sides)) = self.metrics_now() else { return };
-        for (metric, mut memory) in self.run.tally.readings.due(&metrics, now) {
+        let Some(candidate) = self.measured().map(Arc::clone) else { return };
+        let due = self.run.tally.readings.due(metrics(&candidate), now);
+        // Secrets are read from their files, so only where somebody looks.
+        if due.is_empty() {
+            return;
+        }
+        let sides = self.sides(&candidate);
+        for (metric, mut memory) in due {
             let (context, sides) = (Arc::clone(&self.context), sides.clone());
             let (metric, rollout) = (metric.clone(), self.run.number);
             self.looks.spawn(async move {
@@ -56,28 +63,35 @@ impl<W: World> Driver<W> {
 
     /// What the metrics of the candidate's spec come to; `None` where all are fine.
     pub(super) fn metrics_verdict(&self) -> Option<(Verdict, String)> {
-        let (metrics, _) = self.metrics_now()?;
-        self.run.tally.readings.verdict(&metrics)
+        self.run.tally.readings.verdict(metrics(self.measured()?))
     }
 
-    /// The metrics to look at in this stage; `None` while the candidate is not judged.
-    fn metrics_now(&self) -> Option<(Vec<Metric>, Sides)> {
-        let plan = &self.app.live()?.plan;
-        let Phase::Forward(forward) = self.app.live()?.phase else { return None };
+    /// The candidate while its metrics are looked at; `None` while it is not judged.
+    fn measured(&self) -> Option<&Arc<Release>> {
+        let rollout = self.app.live()?;
+        let plan = &rollout.plan;
+        let Phase::Forward(forward) = rollout.phase else { return None };
         let stage = plan.stages.get(forward.stage)?;
-        let candidate = self.releases.get(&plan.candidate)?;
-        let metrics = &candidate.spec.judge.as_ref()?.metrics;
         let idle = forward.reached.is_none() || stage.sizes.candidate == Size::Zero;
-        if idle || metrics.is_empty() || plan.guard.is_none() || plan.before.is_none() {
+        if idle || plan.guard.is_none() || plan.before.is_none() {
             return None;
         }
-        let sides = Sides {
+        self.releases.get(&plan.candidate)
+    }
+
+    fn sides(&self, candidate: &Release) -> Sides {
+        let stable = self.app.live().and_then(|rollout| rollout.plan.stable());
+        Sides {
             subject: self.subject.clone(),
             candidate: candidate.name(),
-            stable: plan.stable().and_then(|id| self.name(id)),
+            stable: stable.and_then(|id| self.name(id)),
             base: candidate.base.clone(),
             confidential: super::hooks::confidential(candidate),
-        };
-        Some((metrics.clone(), sides))
+        }
     }
+}
+
+/// The metrics of a release's spec.
+fn metrics(release: &Release) -> &[Metric] {
+    release.spec.judge.as_ref().map_or(&[], |judge| &judge.metrics)
 }

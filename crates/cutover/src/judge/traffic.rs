@@ -37,8 +37,7 @@ impl Measured {
     fn from(seconds: &Seconds, live: Option<ReleaseId>) -> Measured {
         let (mut all, mut lives) = (Sample::default(), Sample::default());
         for (id, measured) in seconds.seconds.iter().flat_map(|second| &second.releases) {
-            let mut sample = Sample { latency: measured.latency.clone(), ..Sample::default() };
-            measured.instances.values().for_each(|counts| sample.counts.add(counts));
+            let sample = measured.sample();
             all.add(&sample);
             if Some(*id) == live {
                 lives.add(&sample);
