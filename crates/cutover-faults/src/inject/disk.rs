@@ -1,0 +1,67 @@
+//! A disk without room.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::fs::{FallocateFlags, fallocate};
+
+use crate::failure::{Failure, cannot};
+use crate::fault::Since;
+use crate::scene::Scene;
+
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(6);
+
+/// What takes the room; it is given back when this is dropped.
+struct Filler(PathBuf);
+
+impl Filler {
+    /// Takes it all, to the last page.
+    fn new(path: PathBuf) -> Result<Filler, Failure> {
+        let file = File::create(&path).map_err(cannot("fill the disk"))?;
+        let filler = Filler(path);
+        let mut length = 0;
+        for size in [1 << 22, 1 << 16, 1 << 12] {
+            while fallocate(&file, FallocateFlags::empty(), length, size).is_ok() {
+                length += size;
+            }
+        }
+        Ok(filler)
+    }
+}
+
+impl Drop for Filler {
+    fn drop(&mut self) {
+        // Without it the run's checks fail, which says enough.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+pub(super) fn fill(scene: &mut Scene<'_>, since: Since) -> Result<(), Failure> {
+    let filler = Filler::new(scene.world.state().join("filler"))?;
+    if since == Since::Before {
+        scene.release()?;
+    }
+    std::thread::sleep(scene.choices.between(SHORTEST, LONGEST));
+    if since == Since::During && scene.choices.also {
+        abort(scene)?;
+    }
+    let served = scene.users.iter().all(|users| users.a_while(10, Duration::from_secs(10)));
+    if !served {
+        scene.effect.wrong.push("users are not served while the disk is full".to_owned());
+    }
+    drop(filler);
+    Ok(())
+}
+
+/// An abort works without room. A rollout that is over cannot be aborted, which is no fault.
+fn abort(scene: &mut Scene<'_>) -> Result<(), Failure> {
+    let Some(app) = scene.apps.first() else { return Ok(()) };
+    let ran = scene.world.run_in(&app.folder, "abort")?;
+    let over = ran.stderr.contains("no rollout");
+    if ran.code != Some(0) && !over {
+        scene.effect.wrong.push(format!("no abort while the disk is full: {ran}"));
+    }
+    Ok(())
+}
