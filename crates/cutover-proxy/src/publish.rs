@@ -70,7 +70,7 @@ impl Publisher {
         Ok(self.state())
     }
 
-    /// Brings a table into force: bind, store, swap, answer.
+    /// Brings a table into force: bind, store, swap, accept, answer.
     pub(crate) async fn put(
         &self,
         subject: Subject,
@@ -117,6 +117,7 @@ impl Publisher {
         let route = Route::new(&app, publication, preview, old.as_deref());
         apps.insert(subject, Arc::clone(&route));
         self.plane.swap(apps);
+        self.listeners.begin();
         self.close_unused().await;
         Ok(route.state())
     }
@@ -184,6 +185,7 @@ impl Publisher {
         if is_moved {
             self.plane.swap(apps);
         }
+        self.listeners.begin();
         is_complete
     }
 

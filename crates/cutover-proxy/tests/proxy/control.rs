@@ -95,6 +95,25 @@ fn everything_acknowledged_is_there_after_a_restart() {
 }
 
 #[test]
+fn who_queued_before_the_first_table_is_served_by_it() {
+    let mut proxy = Proxy::start();
+    let one = Instance::start("one");
+    proxy.publish(even(&[("r1.0", one.address)]));
+    for path in [proxy.folders.state_file(), proxy.folders.previous_state_file()] {
+        let _ = std::fs::remove_file(path);
+    }
+    let pid = proxy.state().pid;
+    proxy.kill_proxy();
+    until("a proxy without a table", || proxy.try_state().is_some_and(|state| state.pid != pid));
+    // The keeper holds the socket, so they queue.
+    let users: Vec<User> = (0..50).map(|_| User::connect(proxy.listen)).collect();
+    users.iter().for_each(|user| user.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n"));
+    proxy.publish(even(&[("r1.0", one.address)]));
+    let statuses: Vec<u16> = users.iter().map(|user| user.read().unwrap().status).collect();
+    assert_eq!(statuses, [200; 50]);
+}
+
+#[test]
 fn a_listener_that_was_taken_meanwhile_is_opened_when_it_is_free() {
     let mut proxy = Proxy::start();
     let one = Instance::start("one");
