@@ -86,9 +86,11 @@ impl Process {
         self.ends_within(Duration::from_secs(10))
     }
 
-    /// How many descriptors it has open.
-    pub(crate) fn descriptors(&self) -> u64 {
-        fs::read_dir(format!("/proc/{}/fd", self.pid)).map_or(0, |fds| fds.count() as u64)
+    /// The number of the next descriptor that it opens.
+    pub(crate) fn free_descriptor(&self) -> u64 {
+        let is_taken =
+            |number: &u64| fs::symlink_metadata(format!("/proc/{}/fd/{number}", self.pid)).is_ok();
+        (0..u64::MAX).find(|number| !is_taken(number)).unwrap_or_default()
     }
 }
 

@@ -101,7 +101,7 @@ pub(crate) fn past(
             wrong.extend(checks::wrong_result(ran, course, other));
         }
         if scene.choices.version == Version::Bad && live != "v1" {
-            wrong.push(format!("{} is live and was never healthy", live));
+            wrong.push(format!("{live} is live and was never healthy"));
         }
         outcome.course = outcome.course.or(course);
     }

@@ -35,7 +35,9 @@ pub(super) fn exhaust(scene: &mut Scene<'_>, part: Part) -> Result<(), Failure> 
         return Err(Failure::Said(format!("there is no {role:?}")));
     };
     let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
-    let low = Rlimit { current: Some(process.descriptors()), maximum };
+    // None, or just one: the limit is on the number, and the lowest free one comes next.
+    let free = process.free_descriptor() + u64::from(scene.choices.also);
+    let low = Rlimit { current: Some(free), maximum };
     let before = prlimit(Some(pid), Resource::Nofile, low)
         .map_err(|error| cannot("lower a limit")(error.into()))?;
     let lowered = Lowered { pid, before };

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
@@ -13,37 +13,51 @@ use crate::scene::Scene;
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(6);
 
-/// What takes the room; it is given back when this is dropped.
-struct Filler(PathBuf);
+/// What takes the room, like a log that grows; it is given back when this is dropped.
+struct Filler {
+    path: PathBuf,
+    file: File,
+    length: u64,
+}
 
 impl Filler {
-    /// Takes it all, to the last page.
     fn new(path: PathBuf) -> Result<Filler, Failure> {
         let file = File::create(&path).map_err(cannot("fill the disk"))?;
-        let filler = Filler(path);
-        let mut length = 0;
-        for size in [1 << 22, 1 << 16, 1 << 12] {
-            while fallocate(&file, FallocateFlags::empty(), length, size).is_ok() {
-                length += size;
+        Ok(Filler { path, file, length: 0 })
+    }
+
+    /// Takes all there is, and what others give back meanwhile.
+    fn take_for(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        loop {
+            for size in [1 << 22, 1 << 16, 1 << 12] {
+                let flags = FallocateFlags::empty();
+                while fallocate(&self.file, flags, self.length, size).is_ok() {
+                    self.length += size;
+                }
             }
+            if Instant::now() >= end {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(filler)
     }
 }
 
 impl Drop for Filler {
     fn drop(&mut self) {
         // Without it the run's checks fail, which says enough.
-        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(&self.path);
     }
 }
 
 pub(super) fn fill(scene: &mut Scene<'_>, since: Since) -> Result<(), Failure> {
-    let filler = Filler::new(scene.world.state().join("filler"))?;
+    let mut filler = Filler::new(scene.world.state().join("filler"))?;
+    filler.take_for(Duration::ZERO);
     if since == Since::Before {
         scene.release()?;
     }
-    std::thread::sleep(scene.choices.between(SHORTEST, LONGEST));
+    filler.take_for(scene.choices.between(SHORTEST, LONGEST));
     if since == Since::During && scene.choices.also {
         abort(scene)?;
     }

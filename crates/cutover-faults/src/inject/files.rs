@@ -20,10 +20,10 @@ pub(super) fn damage_proxy(scene: &mut Scene<'_>, damage: Damage) -> Result<(), 
     let newest = scene.world.proxy_file("state.json");
     let previous = scene.world.proxy_file("state.json.prev");
     let done = match damage {
-        Damage::Truncated => truncate(&newest),
-        Damage::Garbled => garble(&newest, 0.5),
-        Damage::PreviousGone => fs::remove_file(&previous),
-        Damage::Both => garble(&newest, 0.5).and_then(|()| garble(&previous, 0.5)),
+        Damage::Truncated => there(|| truncate(&newest)),
+        Damage::Garbled => there(|| garble(&newest)),
+        Damage::PreviousGone => there(|| fs::remove_file(&previous)),
+        Damage::Both => there(|| garble(&newest)).and_then(|()| there(|| garble(&previous))),
     };
     done.map_err(cannot(format!("damage the files of the proxy ({damage:?})")))?;
     let newcomer = signals::killed_proxy(scene)?;
@@ -42,6 +42,19 @@ pub(super) fn damage_proxy(scene: &mut Scene<'_>, damage: Damage) -> Result<(), 
     Ok(())
 }
 
+/// Does something with a file that is being replaced just now: for a moment it may not be there.
+fn there(mut damage: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    let mut tries = 0..500;
+    loop {
+        match damage() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && tries.next().is_some() => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            done => return done,
+        }
+    }
+}
+
 /// Leaves the first half.
 fn truncate(path: &Path) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
@@ -49,10 +62,10 @@ fn truncate(path: &Path) -> io::Result<()> {
     file.set_len(length / 2)
 }
 
-/// Changes one byte, at this part of the file.
-fn garble(path: &Path, at: f64) -> io::Result<()> {
+/// Changes one byte in the middle.
+fn garble(path: &Path) -> io::Result<()> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
-    let place = (file.metadata()?.len() as f64 * at) as u64;
+    let place = file.metadata()?.len() / 2;
     let mut byte = [0];
     file.read_exact_at(&mut byte, place)?;
     file.write_all_at(&[byte[0] ^ 1], place)
@@ -115,7 +128,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         cutover_files::write_atomic(&path, b"0123456789").unwrap();
-        garble(&path, 0.5).unwrap();
+        garble(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"0123446789");
         truncate(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"01234");
