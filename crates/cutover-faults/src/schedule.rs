@@ -8,8 +8,13 @@ use crate::choices::{Choices, Seed, seed_for};
 use crate::fault::Fault;
 use crate::run::{End, Ground, Outcome, run};
 
-/// A run takes about this long: none is begun later before the end.
-const ABOUT: Duration = Duration::from_secs(25);
+/// How long a run may well take: none is begun later before the end.
+fn about(seed: Seed) -> Duration {
+    match Choices::of(seed).fault {
+        Fault::Crowd => Duration::from_secs(75),
+        _ => Duration::from_secs(25),
+    }
+}
 
 /// The runs to make.
 #[derive(Debug)]
@@ -57,11 +62,15 @@ impl Schedule {
                 let sender = sender.clone();
                 threads.spawn(|| {
                     let sender = sender;
-                    let late = || self.until.is_some_and(|until| Instant::now() + ABOUT > until);
+                    let late =
+                        |seed| self.until.is_some_and(|until| Instant::now() + about(seed) > until);
                     let over = || stop.load(Ordering::SeqCst) || broken.load(Ordering::SeqCst);
-                    while !late() && !over() {
+                    while !over() {
                         let index = next.fetch_add(1, Ordering::SeqCst);
                         let Some(seed) = self.seeds.get(index) else { return };
+                        if late(*seed) {
+                            continue;
+                        }
                         let outcome = run(ground, Choices::of(*seed));
                         if matches!(outcome.end, End::Broken { .. }) && !self.keep_going {
                             broken.store(true, Ordering::SeqCst);

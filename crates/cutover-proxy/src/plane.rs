@@ -33,8 +33,10 @@ pub(crate) struct Plane {
     pub(crate) users: TaskTracker,
     /// Everything else: connections to instances, drain limits.
     pub(crate) tasks: TaskTracker,
-    /// Cancelled when the proxy shall end.
+    /// Cancelled when the proxy shall end: nobody is let in any more.
     pub(crate) stop: CancellationToken,
+    /// Cancelled when it has waited long enough for those who are inside.
+    pub(crate) end: CancellationToken,
 }
 
 /// What became of a request's wish for an instance.

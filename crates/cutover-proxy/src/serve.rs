@@ -23,6 +23,8 @@ use crate::{Folders, ballast};
 
 /// How long requests may take to end when the proxy is told to.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long the last answers may take then.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long the keeper may take to be there.
 const KEEPER_LIMIT: Duration = Duration::from_secs(10);
 
@@ -113,8 +115,12 @@ async fn run(folders: &Folders, stored: Stored, log: Log) -> Result<(), ServeErr
     }
     plane.stop.cancel();
     plane.users.close();
-    // What has not ended by then is cut.
-    let _ = timeout(GRACE, plane.users.wait()).await;
+    // Tables come meanwhile as before, so that those who are held may still be served.
+    if timeout(GRACE, plane.users.wait()).await.is_err() {
+        // They are told, and what else has not ended is cut.
+        plane.end.cancel();
+        let _ = timeout(LAST_WORDS, plane.users.wait()).await;
+    }
     Ok(())
 }
 
