@@ -100,12 +100,39 @@ pub(crate) fn past(
         if let Some(other) = other_codes(scene.choices.fault) {
             wrong.extend(checks::wrong_result(ran, course, other));
         }
+        if scene.choices.version == Version::Good
+            && course == Some(Course::TurnedBack)
+            && !may_turn_back(scene.choices.fault)
+        {
+            wrong.push(format!("{}: a good version was turned back", app.name));
+        }
         if scene.choices.version == Version::Bad && live != "v1" {
             wrong.push(format!("{live} is live and was never healthy"));
         }
         outcome.course = outcome.course.or(course);
     }
     Ok(wrong)
+}
+
+/// May a good version be turned back under this fault? Where the fault hits what is released, or
+/// leaves no room to start it, nobody can tell it from a bad one.
+fn may_turn_back(fault: Fault) -> bool {
+    match fault {
+        Fault::Kill(Role::Keeper | Role::Instance)
+        | Fault::Stop(Role::Keeper | Role::Instance | Role::Proxy)
+        | Fault::FullDisk(_)
+        | Fault::Port
+        | Fault::Descriptors(Part::Daemon) => true,
+        Fault::Kill(Role::Daemon | Role::Proxy | Role::ProxyKeeper | Role::Client)
+        | Fault::Stop(Role::Daemon | Role::ProxyKeeper | Role::Client)
+        | Fault::Restart(_)
+        | Fault::ProxyState(_)
+        | Fault::Journal
+        | Fault::Clock(_)
+        | Fault::Descriptors(Part::Proxy)
+        | Fault::Daemons
+        | Fault::Crowd => false,
+    }
 }
 
 /// Exit codes of the waiting command that say nothing of how the release went and are in order
