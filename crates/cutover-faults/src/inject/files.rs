@@ -30,8 +30,13 @@ pub(super) fn damage_proxy(scene: &mut Scene<'_>, damage: Damage) -> Result<(), 
     if damage == Damage::Both {
         std::thread::sleep(scene.choices.between(SHORTEST, LONGEST));
         for path in [&newest, &previous] {
-            let aside = path.with_extension("aside");
-            fs::rename(path, aside).map_err(cannot("move the files of the proxy away"))?;
+            // A proxy that was killed as it wrote has left only one of them.
+            match fs::rename(path, path.with_extension("aside")) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(cannot("move the files of the proxy away")(error));
+                }
+                Ok(()) | Err(_) => {}
+            }
         }
         let ran = scene.world.run("status")?;
         if ran.code != Some(0) {
