@@ -1,16 +1,20 @@
-//! The journal: what was decided, synced to disk before it is done. SQLite in WAL mode with
-//! `synchronous = FULL`; a record that `append` returned for survives a power cut.
+//! The journal on disk: SQLite in WAL mode with `synchronous = FULL`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cutover_core::id::Subject;
+use cutover_core::id::{ReleaseId, Subject};
 use cutover_core::record::Record;
 use cutover_core::release::Release;
 use cutover_core::units::At;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
+use super::pruning::compact;
+use super::{Entry, Journal, JournalError, PrunedRelease};
 use crate::clock::Stamp;
+use crate::cut::Cut;
+use crate::prune::Stored;
 
 /// The number of the newest layout this build reads and writes.
 pub const SCHEMA: u32 = 2;
@@ -18,45 +22,9 @@ pub const SCHEMA: u32 = 2;
 /// Freed when the disk is full, so that an abort can still be recorded.
 const BALLAST: usize = 1024 * 1024;
 
-/// The journal could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// The database failed.
-    #[error("the journal failed")]
-    Sqlite(#[from] rusqlite::Error),
-    /// A stored value could not be read or made.
-    #[error("the journal holds a value that this build does not understand")]
-    Value(#[from] serde_json::Error),
-    /// A newer build wrote it.
-    #[error("the journal has layout {found}, this build knows {SCHEMA}: use a newer cutover")]
-    Newer {
-        /// The layout found.
-        found: u32,
-    },
-    /// A file beside the database failed.
-    #[error(transparent)]
-    File(#[from] cutover_files::FileError),
-    /// The task that wrote was cancelled.
-    #[error("the journal's task ended early")]
-    Cancelled,
-}
-
-/// One entry as stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its number; grows over all subjects.
-    pub index: u64,
-    /// When.
-    pub at: At,
-    /// Who asked, if a person did.
-    pub actor: Option<String>,
-    /// What.
-    pub record: Record,
-}
-
 /// The journal of all subjects.
 #[derive(Debug, Clone)]
-pub struct Journal {
+pub struct SqliteJournal {
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -82,12 +50,12 @@ CREATE TABLE IF NOT EXISTS pruned (
     PRIMARY KEY (subject, id)) STRICT;
 ";
 
-impl Journal {
+impl SqliteJournal {
     /// Opens or makes the journal in the state folder, and counts this start.
     ///
     /// # Errors
     /// Where it cannot be opened, written, or was written by a newer build.
-    pub fn open(state: &Path) -> Result<(Journal, u32), JournalError> {
+    pub fn open(state: &Path) -> Result<(SqliteJournal, u32), JournalError> {
         let connection = open_private(&state.join("journal.db"))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -106,25 +74,22 @@ impl Journal {
             .execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?1)", [epoch.to_string()])?;
         let ballast = state.join("ballast");
         let journal =
-            Journal { shared: Arc::new(Shared { connection: connection.into(), ballast }) };
+            SqliteJournal { shared: Arc::new(Shared { connection: connection.into(), ballast }) };
         journal.keep_ballast();
         Ok((journal, epoch))
     }
 
     /// Makes the ballast file if there is room for it.
-    pub fn keep_ballast(&self) {
+    fn keep_ballast(&self) {
         if !self.shared.ballast.exists() {
             // Without room there is none, and appends will tell.
             let _ = cutover_files::write_atomic(&self.shared.ballast, &vec![0x5a; BALLAST]);
         }
     }
+}
 
-    /// Writes records of one subject in one transaction, synced when this returns; the number of
-    /// the first one.
-    ///
-    /// # Errors
-    /// Nothing was written then.
-    pub async fn append(
+impl Journal for SqliteJournal {
+    async fn append(
         &self,
         subject: &Subject,
         stamp: Stamp,
@@ -136,12 +101,7 @@ impl Journal {
         tokio::task::spawn_blocking(write).await.map_err(|_| JournalError::Cancelled)?
     }
 
-    /// Stores a release. What it runs never changes; how it is rolled out may (hooks, patterns). One
-    /// that was pruned is whole again.
-    ///
-    /// # Errors
-    /// Nothing was written then.
-    pub async fn store(&self, subject: &Subject, release: Release) -> Result<(), JournalError> {
+    async fn store(&self, subject: &Subject, release: Release) -> Result<(), JournalError> {
         let (shared, subject) = (Arc::clone(&self.shared), subject.to_string());
         let write = move || -> Result<(), JournalError> {
             let body = serde_json::to_string(&release)?;
@@ -163,11 +123,7 @@ impl Journal {
         tokio::task::spawn_blocking(write).await.map_err(|_| JournalError::Cancelled)?
     }
 
-    /// All records of one subject, oldest first.
-    ///
-    /// # Errors
-    /// Where the journal cannot be read.
-    pub fn records(&self, subject: &Subject) -> Result<Vec<Entry>, JournalError> {
+    fn records(&self, subject: &Subject) -> Result<Vec<Entry>, JournalError> {
         let connection = self.shared.lock();
         let mut query = connection
             .prepare("SELECT idx, at, actor, body FROM records WHERE subject = ?1 ORDER BY idx")?;
@@ -186,11 +142,7 @@ impl Journal {
         rows.map(entry).collect()
     }
 
-    /// All releases of one subject, oldest first.
-    ///
-    /// # Errors
-    /// Where the journal cannot be read.
-    pub fn releases(&self, subject: &Subject) -> Result<Vec<Release>, JournalError> {
+    fn releases(&self, subject: &Subject) -> Result<Vec<Release>, JournalError> {
         let connection = self.shared.lock();
         let mut query =
             connection.prepare("SELECT body FROM releases WHERE subject = ?1 ORDER BY id")?;
@@ -198,11 +150,7 @@ impl Journal {
         rows.map(|body| Ok(serde_json::from_str(&body?)?)).collect()
     }
 
-    /// All subjects that ever had a record.
-    ///
-    /// # Errors
-    /// Where the journal cannot be read.
-    pub fn subjects(&self) -> Result<Vec<Subject>, JournalError> {
+    fn subjects(&self) -> Result<Vec<Subject>, JournalError> {
         let connection = self.shared.lock();
         let mut query = connection.prepare("SELECT DISTINCT subject FROM records ORDER BY 1")?;
         let rows = query.query_map([], |row| row.get::<_, String>(0))?;
@@ -210,11 +158,7 @@ impl Journal {
         Ok(subjects.iter().filter_map(|subject| subject.parse().ok()).collect())
     }
 
-    /// The stamp of the newest record.
-    ///
-    /// # Errors
-    /// Where the journal cannot be read.
-    pub fn newest(&self) -> Result<Option<Stamp>, JournalError> {
+    fn newest(&self) -> Result<Option<Stamp>, JournalError> {
         let connection = self.shared.lock();
         let stamp = connection
             .query_row(
@@ -224,6 +168,42 @@ impl Journal {
             )
             .optional()?;
         Ok(stamp)
+    }
+
+    fn pruned(
+        &self,
+        subject: &Subject,
+    ) -> Result<BTreeMap<ReleaseId, PrunedRelease>, JournalError> {
+        self.shared.pruned(&subject.to_string())
+    }
+
+    async fn prune(
+        &self,
+        subject: &Subject,
+        releases: Vec<PrunedRelease>,
+        cut: Option<Cut>,
+    ) -> Result<(), JournalError> {
+        let (shared, subject) = (Arc::clone(&self.shared), subject.to_string());
+        let write = move || shared.prune(&subject, &releases, cut.as_ref());
+        tokio::task::spawn_blocking(write).await.map_err(|_| JournalError::Cancelled)?
+    }
+
+    fn sizes(&self, subject: &Subject) -> Result<BTreeMap<ReleaseId, u64>, JournalError> {
+        self.shared.sizes(&subject.to_string())
+    }
+
+    fn size_until(&self, subject: &Subject, last: u64) -> Result<Stored, JournalError> {
+        self.shared.size_until(&subject.to_string(), last)
+    }
+
+    fn compact(&self) -> Result<(), JournalError> {
+        Ok(compact(&self.shared.lock())?)
+    }
+
+    async fn make_room(&self) {
+        let journal = self.clone();
+        // Whether there is room for it again is seen at the next full disk.
+        let _ = tokio::task::spawn_blocking(move || journal.keep_ballast()).await;
     }
 }
 
@@ -308,7 +288,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let subject: Subject = "shop".parse().unwrap();
         let clock = SystemClock::continuing(None);
-        let (journal, epoch) = Journal::open(folder.path()).unwrap();
+        let (journal, epoch) = SqliteJournal::open(folder.path()).unwrap();
         assert_eq!(epoch, 1);
         let records = vec![Record::Scaled { n: 3, by_spec: false }, Record::Paused];
         let first = journal
@@ -316,7 +296,7 @@ mod tests {
             .await
             .unwrap();
         drop(journal);
-        let (journal, epoch) = Journal::open(folder.path()).unwrap();
+        let (journal, epoch) = SqliteJournal::open(folder.path()).unwrap();
         assert_eq!(epoch, 2);
         let entries = journal.records(&subject).unwrap();
         let stored: Vec<Record> = entries.iter().map(|entry| entry.record.clone()).collect();
@@ -330,7 +310,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         std::fs::File::create(folder.path().join("journal.db")).unwrap();
-        let (_journal, _) = Journal::open(folder.path()).unwrap();
+        let (_journal, _) = SqliteJournal::open(folder.path()).unwrap();
         for file in std::fs::read_dir(folder.path()).unwrap().flatten() {
             let mode = file.metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o077, 0, "{:?}", file.file_name());
@@ -340,11 +320,11 @@ mod tests {
     #[test]
     fn a_journal_of_a_newer_build_is_refused_and_unchanged() {
         let folder = tempfile::tempdir().unwrap();
-        drop(Journal::open(folder.path()).unwrap());
+        drop(SqliteJournal::open(folder.path()).unwrap());
         let connection = Connection::open(folder.path().join("journal.db")).unwrap();
         connection.pragma_update(None, "user_version", SCHEMA + 1).unwrap();
         drop(connection);
-        let error = Journal::open(folder.path()).unwrap_err();
+        let error = SqliteJournal::open(folder.path()).unwrap_err();
         assert!(matches!(error, JournalError::Newer { found } if found == SCHEMA + 1), "{error}");
     }
 }

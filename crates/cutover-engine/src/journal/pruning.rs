@@ -1,51 +1,29 @@
-//! What is pruned from the journal, and what stays known of it.
+//! Pruning the journal on disk.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use cutover_core::id::{ReleaseId, Subject};
+use cutover_core::id::ReleaseId;
 use cutover_core::record::Record;
-use cutover_core::release::{Release, ReleaseName};
+use cutover_core::release::ReleaseName;
 use cutover_core::units::At;
 use rusqlite::{Connection, Transaction, params};
 
+use super::sqlite::Shared;
+use super::{JournalError, PrunedRelease};
 use crate::cut::Cut;
-use crate::journal::{Journal, JournalError};
 use crate::prune::Stored;
 
-/// What stays of a release that was pruned: its names, so that history shows them and no other
-/// release gets them; its digest, so that it is recognised when it is deployed again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PrunedRelease {
-    pub(crate) name: ReleaseName,
-    pub(crate) digest: String,
-    /// When it was pruned.
-    pub(crate) at: At,
-    /// By whom.
-    pub(crate) actor: String,
-}
-
-impl PrunedRelease {
-    pub(crate) fn of(release: &Release, at: At, actor: &str) -> PrunedRelease {
-        let (digest, actor) = (release.digest.clone(), actor.to_owned());
-        PrunedRelease { name: release.name(), digest, at, actor }
-    }
-}
-
-impl Journal {
+impl Shared {
     /// Releases of one subject that were pruned.
-    ///
-    /// # Errors
-    /// Where the journal cannot be read.
-    pub(crate) fn pruned(
+    pub(super) fn pruned(
         &self,
-        subject: &Subject,
+        subject: &str,
     ) -> Result<BTreeMap<ReleaseId, PrunedRelease>, JournalError> {
-        let connection = self.shared.lock();
+        let connection = self.lock();
         let mut query = connection.prepare(
             "SELECT id, version, ordinal, digest, at, actor FROM pruned WHERE subject = ?1",
         )?;
-        let rows = query.query_map([subject.to_string()], |row| {
+        let rows = query.query_map([subject], |row| {
             let version: String = row.get(1)?;
             let id = ReleaseId(row.get(0)?);
             let (ordinal, digest, at, actor) = (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
@@ -63,72 +41,46 @@ impl Journal {
         Ok(found)
     }
 
-    /// Replaces releases by their names and the oldest records by their base, all in one
-    /// transaction: after a crash everything is there or nothing of it has gone.
-    ///
-    /// # Errors
-    /// Nothing was changed then.
-    pub(crate) async fn prune(
+    /// All in one transaction: after a crash everything is there or nothing of it has gone.
+    pub(super) fn prune(
         &self,
-        subject: &Subject,
-        releases: Vec<PrunedRelease>,
-        cut: Option<Cut>,
+        subject: &str,
+        releases: &[PrunedRelease],
+        cut: Option<&Cut>,
     ) -> Result<(), JournalError> {
-        let (shared, subject) = (Arc::clone(&self.shared), subject.to_string());
-        let write = move || -> Result<(), JournalError> {
-            let base = cut.as_ref().map(|cut| Record::Base(Box::new(cut.base.clone())));
-            let base = base.map(|base| serde_json::to_string(&base)).transpose()?;
-            shared.retry(|connection| {
-                let transaction = connection.transaction()?;
-                for release in &releases {
-                    forget(&transaction, &subject, release)?;
-                }
-                if let (Some(cut), Some(base)) = (&cut, &base) {
-                    replace(&transaction, &subject, cut.last, base)?;
-                }
-                transaction.commit()
-            })
-        };
-        tokio::task::spawn_blocking(write).await.map_err(|_| JournalError::Cancelled)?
+        let base = cut.map(|cut| Record::Base(Box::new(cut.base.clone())));
+        let base = base.map(|base| serde_json::to_string(&base)).transpose()?;
+        self.retry(|connection| {
+            let transaction = connection.transaction()?;
+            for release in releases {
+                forget(&transaction, subject, release)?;
+            }
+            if let (Some(cut), Some(base)) = (cut, &base) {
+                replace(&transaction, subject, cut.last, base)?;
+            }
+            transaction.commit()
+        })
     }
 
     /// How large each stored release is.
-    ///
-    /// # Errors
-    /// Where the journal cannot be read.
-    pub(crate) fn sizes(
-        &self,
-        subject: &Subject,
-    ) -> Result<BTreeMap<ReleaseId, u64>, JournalError> {
-        let connection = self.shared.lock();
+    pub(super) fn sizes(&self, subject: &str) -> Result<BTreeMap<ReleaseId, u64>, JournalError> {
+        let connection = self.lock();
         let mut query =
             connection.prepare("SELECT id, OCTET_LENGTH(body) FROM releases WHERE subject = ?1")?;
-        let rows = query.query_map([subject.to_string()], |row| {
-            Ok((ReleaseId(row.get(0)?), row.get::<_, u64>(1)?))
-        })?;
+        let rows = query
+            .query_map([subject], |row| Ok((ReleaseId(row.get(0)?), row.get::<_, u64>(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// How large the records up to this one are.
-    ///
-    /// # Errors
-    /// Where the journal cannot be read.
-    pub(crate) fn size_until(&self, subject: &Subject, last: u64) -> Result<Stored, JournalError> {
-        let stored = self.shared.lock().query_row(
+    pub(super) fn size_until(&self, subject: &str, last: u64) -> Result<Stored, JournalError> {
+        let stored = self.lock().query_row(
             "SELECT COUNT(*), COALESCE(SUM(OCTET_LENGTH(body)), 0) FROM records
              WHERE subject = ?1 AND idx <= ?2",
-            params![subject.to_string(), last],
+            params![subject, last],
             |row| Ok(Stored { count: row.get(0)?, bytes: row.get(1)? }),
         )?;
         Ok(stored)
-    }
-
-    /// Gives room that is no longer needed back to the file system.
-    ///
-    /// # Errors
-    /// Nothing is lost then.
-    pub(crate) fn compact(&self) -> Result<(), JournalError> {
-        Ok(compact(&self.shared.lock())?)
     }
 }
 
@@ -180,7 +132,10 @@ pub(crate) fn compact(connection: &Connection) -> rusqlite::Result<()> {
 mod tests {
     use super::*;
     use crate::clock::SystemClock;
+    use crate::journal::{Journal, SqliteJournal};
     use crate::ports::Clock;
+    use cutover_core::id::Subject;
+    use cutover_core::release::Release;
 
     /// What a build of layout 1 left behind.
     const LAYOUT_1: &str = "
@@ -217,8 +172,8 @@ mod tests {
     }
 
     /// Two releases and five records of `shop`, one record of another app in between.
-    async fn filled(folder: &std::path::Path) -> Journal {
-        let (journal, _) = Journal::open(folder).unwrap();
+    async fn filled(folder: &std::path::Path) -> SqliteJournal {
+        let (journal, _) = SqliteJournal::open(folder).unwrap();
         let stamp = || SystemClock::continuing(None).stamp();
         let sizes = |ns: &[u32]| {
             ns.iter().map(|n| Record::Scaled { n: *n, by_spec: false }).collect::<Vec<_>>()
@@ -233,7 +188,7 @@ mod tests {
         journal
     }
 
-    fn third(journal: &Journal) -> Cut {
+    fn third(journal: &SqliteJournal) -> Cut {
         let last = journal.records(&subject()).unwrap()[2].index;
         Cut { last, records: 3, rollouts: 0, base: cutover_core::base::Base::default() }
     }
@@ -244,7 +199,7 @@ mod tests {
         let old = Connection::open(folder.path().join("journal.db")).unwrap();
         old.execute_batch(LAYOUT_1).unwrap();
         drop(old);
-        let (journal, epoch) = Journal::open(folder.path()).unwrap();
+        let (journal, epoch) = SqliteJournal::open(folder.path()).unwrap();
         assert_eq!(epoch, 5);
         let entries = journal.records(&subject()).unwrap();
         assert_eq!((entries.len(), entries[0].index), (1, 7));
@@ -267,7 +222,7 @@ mod tests {
         journal.compact().unwrap();
         drop(journal);
 
-        let (journal, _) = Journal::open(folder.path()).unwrap();
+        let (journal, _) = SqliteJournal::open(folder.path()).unwrap();
         assert_eq!(journal.pruned(&subject()).unwrap(), [(ReleaseId(1), pruned)].into());
         let left: Vec<ReleaseId> =
             journal.releases(&subject()).unwrap().iter().map(|release| release.id).collect();

@@ -35,7 +35,7 @@
 use std::time::Duration;
 
 use cutover_core::app::{HookState, Phase, Rollout};
-use cutover_core::goal::{Goal, GoalRoute, goal};
+use cutover_core::goal::{GoalRoute, goal};
 use cutover_core::id::{InstanceId, ReleaseId};
 use cutover_core::observed::{Instance, Observed, State};
 use cutover_core::plan::{Aside, Downtime, Gate, OnFailure};
@@ -44,15 +44,15 @@ use cutover_core::record::{Keep, Outcome, Record, Why};
 use cutover_core::table::{Deal, Table};
 use cutover_core::units::{At, Share};
 
-use crate::faults::{Behaviour, Judging};
+use crate::weather::{Behaviour, Showing};
 use crate::world::{Check, World};
 
 /// As the sequencer has it: so long a lost readiness changes no table.
 const GRACE: Duration = Duration::from_millis(500);
 /// So long ago an exit still counts for a crash loop.
 const LOOP: Duration = Duration::from_secs(600);
-/// No plan of these worlds may take longer, hooks of an hour included.
-const LONGEST: Duration = Duration::from_secs(4 * 3600);
+/// No plan of these worlds may take longer, holds of a day included.
+const LONGEST: Duration = Duration::from_secs(30 * 3600);
 
 fn broken(what: impl Into<String>) -> Check {
     Err(what.into())
@@ -67,8 +67,8 @@ fn count(items: impl Iterator) -> u32 {
     u32::try_from(items.count()).unwrap_or(u32::MAX)
 }
 
-fn carries(seen: &Observed, id: InstanceId, now: At) -> bool {
-    let in_table = seen.newest().1.serving.contains_key(&id);
+fn carries(seen: &Observed, newest: &Table, id: InstanceId, now: At) -> bool {
+    let in_table = newest.serving.contains_key(&id);
     seen.instances.get(&id).is_some_and(|instance| {
         instance.state == State::Ready
             || (instance.state == State::Unready && in_table && now < instance.since + GRACE)
@@ -97,6 +97,11 @@ impl World {
                 }
             }
             Record::Concluded { keep, .. } => self.kept = Some(*keep),
+            Record::HookStarted { stage, hook }
+                if !self.hook_starts.insert((self.begun, *stage, *hook)) =>
+            {
+                return broken(format!("I10 hook {hook} of stage {stage} is started twice"));
+            }
             Record::AbortRequested { .. } => self.aborted = true,
             Record::TurnedBack(Why::NotReady) => {
                 let rollout = self.app.live();
@@ -135,7 +140,7 @@ impl World {
             return Ok(());
         };
         let candidate = rollout.plan.candidate;
-        if self.scenario.behaviour(candidate) == Behaviour::NeverReady {
+        if self.behaviour(candidate) == Behaviour::NeverReady {
             return broken("I18 a release that is never ready succeeded");
         }
         if let Phase::Forward(now) = rollout.phase
@@ -149,14 +154,16 @@ impl World {
     }
 
     /// After the engine has decided upon what it saw.
-    pub(crate) fn decided(&mut self, seen: &Observed) -> Check {
+    pub(crate) fn decided(&self) -> Check {
+        let seen = &self.looked.1;
         let Some(rollout) = self.app.live() else {
             return Ok(());
         };
         if self.now >= rollout.begun + LONGEST {
             return broken("I6 a rollout does not end");
         }
-        if !matches!(rollout.phase, Phase::Forward(_)) {
+        // An engine that cannot look decides nothing.
+        if !matches!(rollout.phase, Phase::Forward(_)) || self.blind {
             return Ok(());
         }
         if rollout.abort {
@@ -186,7 +193,7 @@ impl World {
     }
 
     pub(crate) fn came_into_force(&mut self) -> Check {
-        let table = &self.in_force.1;
+        let table = &self.plane.in_force.1;
         let named = table.serving.keys().chain(table.preview.keys()).chain(table.mirrored.keys());
         for id in named {
             let real = self.instances.get(id);
@@ -205,10 +212,7 @@ impl World {
             return Ok(());
         };
         let candidate = rollout.plan.candidate;
-        let last = self.accepted.is_empty()
-            && self.network.is_empty()
-            && self.outbox.iter().all(|(sent, _)| *sent <= self.in_force.0);
-        if last && !table.serves(candidate) && table.serves(stable) {
+        if self.plane.is_settled() && !table.serves(candidate) && table.serves(stable) {
             self.off = Some(self.begun);
         } else if table.serves(candidate) && self.off == Some(self.begun) {
             return broken("I16 the release that was turned back gets traffic again");
@@ -216,8 +220,11 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn may_publish(&self, goal: &Goal, seen: &Observed, table: &Table) -> Check {
-        let newest = &seen.newest().1;
+    /// The engine sends a table, upon what it saw last.
+    pub(crate) fn may_publish(&self, table: &Table) -> Check {
+        let (now, seen) = (self.looked.0, &self.looked.1);
+        let goal = goal(&self.app, seen, now);
+        let newest = &self.newest().1;
         let may_serve = |release: ReleaseId| {
             (goal.gives_traffic(release) || newest.serves(release))
                 && !goal.barred.contains(&release)
@@ -228,16 +235,16 @@ impl World {
         {
             return broken("I26 downtime is allowed, and the bad release keeps traffic");
         }
-        let fit = count(table.serving.keys().filter(|id| carries(seen, **id, self.now)));
-        let able = |id: &&InstanceId| may_serve(id.release) && carries(seen, **id, self.now);
+        let fit = count(table.serving.keys().filter(|id| carries(seen, newest, **id, now)));
+        let able = |id: &&InstanceId| may_serve(id.release) && carries(seen, newest, **id, now);
         let ready = seen.instances.keys().filter(able);
         let basis = goal.budget.bounds(goal.n).floor.min(count(ready));
         if fit < basis && goal.route != GoalRoute::Held {
             return broken(format!("I4 published capacity {fit}, wanted {basis}"));
         }
-        for release in (1..4).map(ReleaseId) {
+        for release in self.releases.keys().copied() {
             let members = table.serving.keys().filter(|id| id.release == release);
-            let ready = count(members.filter(|id| carries(seen, **id, self.now)));
+            let ready = count(members.filter(|id| carries(seen, newest, **id, now)));
             let split = matches!(table.deal, Deal::Split { .. });
             if split && basis > 0 && exceeds(table.share(release), ready, basis) {
                 let share = table.share(release);
@@ -273,7 +280,9 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn may_stop(&self, id: InstanceId, seen: &Observed) -> Check {
+    /// The engine stops an instance.
+    pub(crate) fn may_stop(&self, id: InstanceId) -> Check {
+        let seen = &self.looked.1;
         let Some(real) = self.instances.get(&id) else {
             return Ok(());
         };
@@ -293,13 +302,18 @@ impl World {
             other.release == id.release && (instance.state == State::Ready || flapping)
         };
         let good = count(seen.instances.iter().filter(good));
-        if real.seen.state == State::Ready && good <= goal.want(id.release) {
+        // Upon what it saw: sending a table may have taken a while since.
+        let ready = seen.instances.get(&id).is_some_and(|known| known.state == State::Ready);
+        if ready && good <= goal.want(id.release) {
             return broken(format!("I23 {id} is ready and stopped, a broken one stays"));
         }
         Ok(())
     }
 
-    pub(crate) fn may_start(&self, goal: &Goal, id: InstanceId) -> Check {
+    /// The engine starts an instance.
+    pub(crate) fn may_start(&self, id: InstanceId) -> Check {
+        // Upon what it saw: a call to the platform may have hung since.
+        let goal = goal(&self.app, &self.looked.1, self.looked.0);
         let ceiling = goal.budget.bounds(goal.n).ceiling;
         let exist = count(self.instances.keys());
         if exist + 1 > ceiling {
@@ -327,7 +341,7 @@ impl World {
 
     /// What must hold at every instant.
     pub(crate) fn steady(&mut self) -> Check {
-        let table = &self.in_force.1;
+        let table = &self.plane.in_force.1;
         if !table.flags.is_empty()
             && let Some(id) = table.serving.keys().find(|id| self.unaware.contains(&id.release))
         {
@@ -355,7 +369,7 @@ impl World {
         if fit < floor {
             return broken(format!("I12 {fit} in service, wanted {floor}"));
         }
-        for release in (1..4).map(ReleaseId) {
+        for release in self.releases.keys().copied() {
             let ready = count(table.serving.keys().filter(|id| id.release == release));
             let split = matches!(table.deal, Deal::Split { .. });
             if split && exceeds(table.share(release), ready, floor) {

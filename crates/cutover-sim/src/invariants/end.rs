@@ -5,14 +5,16 @@ use super::*;
 impl World {
     /// Nothing is going on, nothing will, and everything is where it belongs.
     pub(crate) fn is_at_rest(&self) -> bool {
-        if self.app.live().is_some() || !self.scenario.ops.is_empty() || self.dead_until.is_some() {
+        let asked = self.soon.is_empty() && self.asking.is_empty();
+        let nobody = asked && self.scenario.ops.is_empty();
+        if self.app.live().is_some() || !nobody || self.dead_until.is_some() {
             return false;
         }
         let (seen, goal) = (self.observe(), goal(&self.app, &self.observe(), self.now));
         let Some(rest) = &self.app.rest else {
             return seen.instances.is_empty() && seen.in_force.1.is_held() && seen.is_settled();
         };
-        let live_is_good = self.scenario.behaviour(rest.live) == Behaviour::Good;
+        let live_is_good = self.behaviour(rest.live) == Behaviour::Good;
         let shaped = goal.sizes.len() == 1
             && seen.is_settled()
             && seen.in_force.1.flags == goal.flags
@@ -33,7 +35,10 @@ impl World {
     }
 
     pub(crate) fn ended(&self) -> Check {
+        let [stable, candidate, _] = self.scenario.behaviours;
         let expected = |outcome: &Outcome| match outcome {
+            // There was nothing to compare with, and nothing to go back to.
+            Outcome::Stuck(Why::HeldTooLong) => matches!(stable, Behaviour::Degraded(_)),
             Outcome::Succeeded => true,
             Outcome::RolledBack(why) | Outcome::RolledBackDegraded(why) => {
                 matches!(why, Why::HeldTooLong | Why::Hook | Why::Unconfirmed)
@@ -45,7 +50,6 @@ impl World {
         if self.scenario.clean && calm && !outcomes.iter().all(|o| expected(o) && not_hook(o)) {
             return broken(format!("I11 a clean world did not succeed: {outcomes:?}"));
         }
-        let [stable, candidate, _] = self.scenario.behaviours;
         let clumsy = |outcome: &Outcome| {
             matches!(outcome, Outcome::Stuck(_) | Outcome::RolledBackDegraded(_))
         };
@@ -67,7 +71,7 @@ impl World {
         }
         if matches!(stable, Behaviour::Degraded(_))
             && candidate == Behaviour::Good
-            && self.scenario.judging == Judging::Passes
+            && self.scenario.showing == Showing::Alike
             && faults.stray_exit == 0
             && calm
             && self.scenario.confirm == 0
@@ -109,10 +113,10 @@ impl World {
             rollout.and_then(gates),
             self.app.rest,
             self.outcomes,
-            self.in_force.0,
-            self.in_force.1.deal,
+            self.plane.in_force.0,
+            self.plane.in_force.1.deal,
             self.observe().pending.len(),
-            self.in_force.1.flags,
+            self.plane.in_force.1.flags,
         )
     }
 }

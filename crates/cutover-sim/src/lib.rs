@@ -1,0 +1,24 @@
+//! A simulated world that holds state and checks what Cutover promises.
+//!
+//! It drives the real engine with the real core: instances, data plane, journal, metrics, hooks and
+//! clock are the ports of `cutover-engine`, served from one [`dice`] and in virtual time. A seed is
+//! a world; the same seed is the same world everywhere.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`scenario`] | one world to try: spec, behaviours, faults, what people do |
+//! | [`weather`], [`strike`] | what goes wrong, by chance or at one record of the journal |
+//! | `world` | what there is, and what nature does with it |
+//! | `ports` | what the engine may ask of it |
+//! | `invariants` | what must hold, whatever happens |
+//! | [`conduct`], [`many`] | running a world to its end, and many |
+
+pub mod conduct;
+pub mod dice;
+mod invariants;
+pub mod many;
+mod ports;
+pub mod scenario;
+pub mod strike;
+pub mod weather;
+mod world;
