@@ -31,6 +31,7 @@
 //! | I26 | where downtime is allowed, turning back takes all traffic off at once |
 //! | I27 | what has to be confirmed and is not does not succeed |
 //! | I28 | an experiment that succeeds ends with the side that was kept, else with the old one |
+//! | I29 | the engine never runs in circles |
 
 use std::time::Duration;
 

@@ -11,12 +11,14 @@
 //! | `world` | what there is, and what nature does with it |
 //! | `ports` | what the engine may ask of it |
 //! | `invariants` | what must hold, whatever happens |
+//! | [`points`] | each pattern, struck by each blow at each record |
 //! | [`conduct`], [`many`] | running a world to its end, and many |
 
 pub mod conduct;
 pub mod dice;
 mod invariants;
 pub mod many;
+pub mod points;
 mod ports;
 pub mod scenario;
 pub mod strike;

@@ -53,11 +53,11 @@ impl World {
         let clumsy = |outcome: &Outcome| {
             matches!(outcome, Outcome::Stuck(_) | Outcome::RolledBackDegraded(_))
         };
-        let faults = &self.scenario.faults;
+        let strays = self.scenario.faults.stray_exit > 0 || self.made_to_exit;
         let first_ok = self.scenario.has_rest && stable == Behaviour::Good;
         let all_good = self.scenario.behaviours.iter().all(|b| *b == Behaviour::Good);
         if (first_ok && outcomes.len() == 1 || all_good)
-            && faults.stray_exit == 0
+            && !strays
             && outcomes.iter().any(clumsy)
         {
             return broken(format!("I13 a good stable was not brought back: {outcomes:?}"));
@@ -66,13 +66,13 @@ impl World {
             let of = |why: &Why| matches!(why, Why::Deadline | Why::NotReady | Why::CrashLoop);
             matches!(outcome, Outcome::RolledBack(why) if of(why))
         };
-        if all_good && faults.stray_exit == 0 && outcomes.iter().any(blamed) {
+        if all_good && !strays && outcomes.iter().any(blamed) {
             return broken(format!("I25 good releases were turned back: {outcomes:?}"));
         }
         if matches!(stable, Behaviour::Degraded(_))
             && candidate == Behaviour::Good
             && self.scenario.showing == Showing::Alike
-            && faults.stray_exit == 0
+            && !strays
             && calm
             && self.scenario.confirm == 0
             && self.begun == 1

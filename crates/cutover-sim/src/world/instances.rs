@@ -56,6 +56,7 @@ impl World {
         let due = self.now + Duration::from_secs(1);
         if let Some(real) = self.instances.get_mut(&id) {
             exit(real, self.now, due);
+            self.made_to_exit = true;
             self.tell(|| format!("{id} is made to exit"));
         }
     }

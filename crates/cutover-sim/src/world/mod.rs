@@ -71,6 +71,8 @@ pub(crate) struct World {
     pub(crate) looked: (At, Observed),
     /// It could not look at the data plane then.
     pub(crate) blind: bool,
+    /// A good instance was made to exit.
+    pub(crate) made_to_exit: bool,
     /// What strikes next, once the engine acts.
     pub(crate) next_blow: Option<Blow>,
     /// What people do next, beside the scenario's own.
@@ -129,6 +131,7 @@ impl World {
             sent: vec![],
             looked: (At(0), Observed::default()),
             blind: false,
+            made_to_exit: false,
             next_blow: None,
             soon: vec![],
             asking: BTreeMap::new(),
