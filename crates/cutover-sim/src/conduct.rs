@@ -33,6 +33,8 @@ pub struct Ending {
     pub published: u32,
     /// Records written.
     pub written: usize,
+    /// Times that an engine looked, and decided.
+    pub looks: u64,
     /// Engines started.
     pub starts: u32,
     /// The world as it is, for a person.
@@ -107,7 +109,11 @@ impl Conductor {
         if world.broken.is_some() {
             return true;
         }
-        let over = world.is_at_rest();
+        let at_rest = world.is_at_rest();
+        let over = at_rest && world.scenario.ops.is_empty();
+        if at_rest && !over {
+            world.hurry();
+        }
         if over {
             let check = world.ended();
             world.check(check);
@@ -236,6 +242,7 @@ impl Conductor {
             begun: world.begun,
             published: world.published,
             written: world.written,
+            looks: world.looks,
             starts: world.epoch,
             told: world.told(),
             trace: world.take_trace(),

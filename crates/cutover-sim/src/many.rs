@@ -23,6 +23,8 @@ pub struct Many {
     pub tables: u64,
     /// Records written.
     pub records: u64,
+    /// Times that an engine looked, and decided.
+    pub looks: u64,
     /// Engines started.
     pub engines: u64,
     /// How rollouts ended.
@@ -51,6 +53,7 @@ impl Many {
                 self.rollouts += ending.begun as u64;
                 self.tables += u64::from(ending.published);
                 self.records += ending.written as u64;
+                self.looks += ending.looks;
                 self.engines += u64::from(ending.starts);
                 for outcome in &ending.outcomes {
                     *self.outcomes.entry(format!("{outcome:?}")).or_default() += 1;
@@ -75,6 +78,7 @@ impl Many {
         self.rollouts += other.rollouts;
         self.tables += other.tables;
         self.records += other.records;
+        self.looks += other.looks;
         self.engines += other.engines;
         for (outcome, times) in other.outcomes {
             *self.outcomes.entry(outcome).or_default() += times;
@@ -100,10 +104,10 @@ impl Many {
 
 impl fmt::Display for Many {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Many { worlds, rollouts, tables, records, engines, outcomes, broken } = self;
+        let Many { worlds, rollouts, tables, records, looks, engines, outcomes, broken } = self;
         writeln!(
             f,
-            "{worlds} worlds, {rollouts} rollouts, {records} records, {tables} tables, {engines} starts of the engine"
+            "{worlds} worlds, {rollouts} rollouts, {records} records, {tables} tables, {looks} looks, {engines} starts of the engine"
         )?;
         for (outcome, times) in outcomes {
             writeln!(f, "  {times:>9}  {outcome}")?;

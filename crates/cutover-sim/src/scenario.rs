@@ -194,7 +194,7 @@ fn spec(dice: &mut Dice, n: Count, clean: bool, calm: bool) -> Result<Spec, Stri
     text.push_str("  feature-flag: { flag: new-checkout, steps: [1%, 50%], bake: 2s }\n");
     if judged {
         let compare = yes_in(dice, 3);
-        let _ = writeln!(text, "judge:\n  hold-limit: 30s\n  compare: {compare}");
+        let _ = writeln!(text, "judge:\n  hold-limit: 15s\n  compare: {compare}");
         if yes_in(dice, 4) {
             let metric = "{ name: depth, interval: 2s, command: [depth], max: 10, failures: 2 }";
             let _ = writeln!(text, "  metrics: [{metric}]");

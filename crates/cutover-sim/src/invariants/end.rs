@@ -3,11 +3,10 @@
 use super::*;
 
 impl World {
-    /// Nothing is going on, nothing will, and everything is where it belongs.
+    /// Nothing is going on, and everything is where it belongs.
     pub(crate) fn is_at_rest(&self) -> bool {
-        let asked = self.soon.is_empty() && self.asking.is_empty();
-        let nobody = asked && self.scenario.ops.is_empty();
-        if self.app.live().is_some() || !nobody || self.dead_until.is_some() {
+        let asked = !self.soon.is_empty() || !self.asking.is_empty();
+        if self.app.live().is_some() || asked || self.dead_until.is_some() {
             return false;
         }
         let (seen, goal) = (self.observe(), goal(&self.app, &self.observe(), self.now));

@@ -23,7 +23,7 @@ impl DataPlane for Shared {
             return Err(unreachable());
         }
         world.plane.fence = world.plane.fence.max(epoch);
-        world.look();
+        world.look_at_plane();
         Ok(world.plane_states())
     }
 
@@ -35,7 +35,7 @@ impl DataPlane for Shared {
         if world.blind {
             return Err(unreachable());
         }
-        world.look();
+        world.look_at_plane();
         Ok(world.plane_states())
     }
 

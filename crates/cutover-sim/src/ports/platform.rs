@@ -100,8 +100,7 @@ impl Platform for Shared {
         if world.dice.chance(fails) {
             return Err(failed());
         }
-        world.looked.0 = now;
-        world.look();
+        world.look(now);
         let seen = |real: &crate::world::Real| Seen {
             state: real.seen.state,
             since: real.seen.since,

@@ -88,6 +88,8 @@ pub(crate) struct World {
     pub(crate) hook_runs: usize,
     /// Records written in this world.
     pub(crate) written: usize,
+    /// Times that the engine looked.
+    pub(crate) looks: u64,
     /// Rollouts begun.
     pub(crate) begun: usize,
     /// The live rollout was aborted.
@@ -140,6 +142,7 @@ impl World {
             hook_starts: BTreeSet::new(),
             hook_runs: 0,
             written: 0,
+            looks: 0,
             begun: 0,
             aborted: false,
             experiment: false,
@@ -211,6 +214,15 @@ impl World {
         self.wakers.push(waker.clone());
     }
 
+    /// While nothing is going on, people need not wait: what they do next they do soon.
+    pub(crate) fn hurry(&mut self) {
+        let next = self.scenario.ops.first().map_or(self.now, |(at, _)| *at);
+        let early = next.since(self.now + Duration::from_secs(1));
+        for (at, _) in &mut self.scenario.ops {
+            *at = self.now + (at.since(self.now).saturating_sub(early));
+        }
+    }
+
     fn nature(&mut self) {
         if self.dice.chance(self.scenario.faults.proxy_death) {
             self.proxy_dies();
@@ -245,11 +257,25 @@ impl World {
         Observed { instances, in_force, pending }
     }
 
-    /// The engine looks: it takes tables for pending that it has no answer to.
-    pub(crate) fn look(&mut self) {
-        let in_force = self.plane.in_force.0;
-        self.sent.retain(|sent| sent.0 > in_force);
-        self.looked.1 = Observed { pending: self.sent.clone(), ..self.observe() };
+    /// The engine looks at the platform.
+    pub(crate) fn look(&mut self, now: At) {
+        self.looks += 1;
+        self.looked.0 = now;
+        let seen = self.instances.iter().map(|(id, real)| (*id, real.seen.clone()));
+        self.looked.1.instances = seen.collect();
+    }
+
+    /// It looks at the data plane, and takes tables for pending that it has no answer to.
+    pub(crate) fn look_at_plane(&mut self) {
+        let in_force = &self.plane.in_force;
+        self.sent.retain(|sent| sent.0 > in_force.0);
+        let looked = &mut self.looked.1;
+        if looked.in_force != *in_force {
+            looked.in_force.clone_from(in_force);
+        }
+        if looked.pending != self.sent {
+            looked.pending.clone_from(&self.sent);
+        }
     }
 
     /// Could a request still reach it by any table?
