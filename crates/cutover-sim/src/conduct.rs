@@ -222,7 +222,7 @@ impl Conductor {
             world.tell(|| format!("PERSON {op:?}"));
             let (rate, limit) = (world.scenario.confirm, Span::secs(20));
             let confirm = world.dice.chance(rate).then_some(limit);
-            let (engine, spec) = (Arc::clone(engine), world.scenario.spec.clone());
+            let (engine, spec) = (Arc::clone(engine), Spec::clone(&world.scenario.spec));
             let number = world.asked;
             world.asked += 1;
             world.asking.insert(number, op.clone());

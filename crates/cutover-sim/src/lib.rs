@@ -11,11 +11,13 @@
 //! | `world` | what there is, and what nature does with it |
 //! | `ports` | what the engine may ask of it |
 //! | `invariants` | what must hold, whatever happens |
+//! | [`exhaust`] | a small world for a model checker |
 //! | [`points`] | each pattern, struck by each blow at each record |
 //! | [`conduct`], [`many`] | running a world to its end, and many |
 
 pub mod conduct;
 pub mod dice;
+pub mod exhaust;
 mod invariants;
 pub mod many;
 pub mod points;

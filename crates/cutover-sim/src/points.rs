@@ -1,5 +1,6 @@
 //! Every point: each pattern, struck by each blow at each record of its journal.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cutover_core::patterns::Pattern;
@@ -56,14 +57,14 @@ pub fn point(
     behaviours[1] = candidate;
     Ok(Scenario {
         seed,
-        n: spec.instances,
+        n: 3,
         has_rest: true,
         clean: false,
         undisturbed: strike.is_none(),
         behaviours,
         showing,
         faults: Faults::default(),
-        spec,
+        spec: Arc::new(spec),
         ops: vec![
             (at(1), Op::Deploy { pattern, version: 2, supersede: false }),
             (at(25), Op::Conclude(Keep::B)),

@@ -1,6 +1,7 @@
 //! One world to try: a spec, behaviours, faults, and what people do in it. All from one seed.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cutover_core::patterns::Pattern;
@@ -74,7 +75,7 @@ pub struct Scenario {
     /// What goes wrong.
     pub faults: Faults,
     /// How it is released.
-    pub spec: Spec,
+    pub spec: Arc<Spec>,
     /// What people do, in order.
     pub ops: Vec<(At, Op)>,
     /// How many of 1000 deployments ask for a confirmation.
@@ -147,7 +148,7 @@ pub fn scenario(seed: u64) -> Result<Scenario, String> {
         behaviours,
         showing,
         faults,
-        spec,
+        spec: Arc::new(spec),
         ops: vec![],
         confirm: 0,
         strike: None,
@@ -250,7 +251,7 @@ fn people(dice: &mut Dice, scenario: &mut Scenario) {
     let deploy = |pattern, version, supersede| Op::Deploy { pattern, version, supersede };
     let ops = &mut scenario.ops;
     let first = pattern(dice);
-    scenario.spec.pattern = first;
+    Arc::make_mut(&mut scenario.spec).pattern = first;
     if scenario.has_rest {
         ops.push((At(1000), deploy(first, 2, false)));
     } else {

@@ -55,10 +55,7 @@ impl World {
         let strays = self.scenario.faults.stray_exit > 0 || self.made_to_exit;
         let first_ok = self.scenario.has_rest && stable == Behaviour::Good;
         let all_good = self.scenario.behaviours.iter().all(|b| *b == Behaviour::Good);
-        if (first_ok && outcomes.len() == 1 || all_good)
-            && !strays
-            && outcomes.iter().any(clumsy)
-        {
+        if (first_ok && outcomes.len() == 1 || all_good) && !strays && outcomes.iter().any(clumsy) {
             return broken(format!("I13 a good stable was not brought back: {outcomes:?}"));
         }
         let blamed = |outcome: &Outcome| {

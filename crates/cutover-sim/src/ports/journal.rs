@@ -70,7 +70,7 @@ impl Journal for Shared {
 
     async fn store(&self, _subject: &Subject, release: Release) -> Result<(), JournalError> {
         self.call().await;
-        self.world().releases.insert(release.id, release);
+        self.world().releases.insert(release.id, release.into());
         Ok(())
     }
 
@@ -79,7 +79,7 @@ impl Journal for Shared {
     }
 
     fn releases(&self, _subject: &Subject) -> Result<Vec<Release>, JournalError> {
-        Ok(self.world().releases.values().cloned().collect())
+        Ok(self.world().releases.values().map(|release| Release::clone(release)).collect())
     }
 
     fn pruned(

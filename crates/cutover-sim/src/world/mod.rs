@@ -9,6 +9,7 @@ mod traffic;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -41,12 +42,13 @@ const CALM: Duration = Duration::from_millis(250);
 const QUIET: u32 = 6;
 
 /// A world that holds state.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) scenario: Scenario,
     pub(crate) dice: Dice,
     pub(crate) now: At,
     pub(crate) journal: Vec<Entry>,
-    pub(crate) releases: BTreeMap<ReleaseId, Release>,
+    pub(crate) releases: BTreeMap<ReleaseId, Arc<Release>>,
     /// What the journal comes to, and decisions that are ahead of it.
     pub(crate) app: App,
     /// Decided and done, and not recorded yet for want of room.

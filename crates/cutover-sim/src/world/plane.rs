@@ -11,7 +11,7 @@ use super::World;
 use crate::strike::Blow;
 
 /// The data plane and the way to it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Plane {
     /// Engines older than this are refused.
     pub(crate) fence: u32,
@@ -26,7 +26,7 @@ pub(crate) struct Plane {
 }
 
 /// A table on its way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Letter {
     /// When it comes into force, if it is not refused.
     due: At,
@@ -53,6 +53,11 @@ impl Plane {
         pending.sort_by_key(|(generation, _)| *generation);
         pending.dedup_by_key(|(generation, _)| *generation);
         pending
+    }
+
+    /// How many tables are on their way.
+    pub(crate) fn sent(&self) -> usize {
+        self.network.len()
     }
 
     /// Is nothing on its way?
@@ -123,12 +128,46 @@ impl World {
         Ok(())
     }
 
+    /// Sends a table that arrives when it is told to.
+    pub(crate) fn send(&mut self, (generation, table): (Generation, Table)) {
+        let Some(frontend) = crate::ports::frontend(&self.scenario.spec) else { return };
+        let publication = Publication { generation, frontend, table };
+        let due = At(u64::MAX);
+        self.plane.network.push(Letter { due, ticket: 0, publication, answered: false });
+        self.note_routes();
+    }
+
+    /// The table of this place on the way arrives, before others that were sent earlier.
+    pub(crate) fn arrives(&mut self, place: usize) {
+        if place < self.plane.network.len() {
+            let letter = self.plane.network.remove(place);
+            // One that is refused changes nothing, and nobody waits for the answer.
+            let _ = self.arrive(letter.publication);
+            self.plane.frontend = None;
+            let in_force = self.plane.in_force.0;
+            self.plane.network.retain(|letter| letter.publication.generation > in_force);
+            self.sent.retain(|sent| sent.0 > in_force);
+            self.note_routes();
+            for (id, real) in &mut self.instances {
+                let serves = self.plane.in_force.1.names(*id);
+                if serves && real.seen.state == cutover_core::observed::State::Ready {
+                    real.seen.in_flight = 1;
+                }
+            }
+        }
+    }
+
+    /// Tables on the way are lost.
+    pub(crate) fn proxy_forgets(&mut self) {
+        self.plane.network.clear();
+        self.note_routes();
+    }
+
     /// The data plane dies. Its keeper starts it again with what is in force; what was inside is
     /// lost, and so are tables on their way.
     pub(crate) fn proxy_dies(&mut self) {
         self.tell(|| "the data plane dies and is back".to_owned());
-        self.plane.network.clear();
-        self.note_routes();
+        self.proxy_forgets();
         self.instances.values_mut().for_each(|real| real.seen.in_flight = 0);
     }
 

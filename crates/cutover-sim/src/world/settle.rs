@@ -9,6 +9,7 @@ use cutover_core::observed::State;
 use cutover_core::plan::{Rest, Sticky};
 use cutover_core::record::Record;
 use cutover_core::release::Release;
+use cutover_core::spec::Spec;
 use cutover_core::table::{Deal, Generation};
 use cutover_core::units::{At, Share};
 use cutover_engine::journal::Entry;
@@ -25,13 +26,13 @@ impl World {
             version,
             ordinal: 1,
             digest: "v1".to_owned(),
-            spec: self.scenario.spec.clone(),
+            spec: Spec::clone(&self.scenario.spec),
             base: "/".into(),
             passed: BTreeMap::new(),
             secrets: BTreeMap::new(),
             made: At(0),
         };
-        self.releases.insert(live, release);
+        self.releases.insert(live, release.into());
         let base = Base {
             n: self.scenario.n,
             spec_n: self.scenario.n,
