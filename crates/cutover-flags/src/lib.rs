@@ -50,6 +50,7 @@ mod selector;
 mod semver;
 mod set;
 mod source;
+mod targeting;
 mod value;
 
 pub use additions::{NotPortable, compile_to_flagd};
@@ -63,4 +64,5 @@ pub use rule::{Bucketing, Step};
 pub use selector::{InvalidSelector, Selector};
 pub use set::FlagSet;
 pub use source::{Format, LARGEST_DOCUMENT, Source};
+pub use targeting::{Targeting, TooMuchWork};
 pub use value::{List, Object, Value};
