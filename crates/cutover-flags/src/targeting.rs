@@ -25,6 +25,27 @@ impl Targeting {
     /// Where it is no JSON, calls an operator that does not exist, or has a number that clients
     /// would see differently.
     pub fn compile(json: &str, flag_key: &str, bucketing: Bucketing) -> Result<Targeting, Problem> {
+        Targeting::compile_as(json, flag_key, bucketing, false)
+    }
+
+    /// Compiles a rule and works nothing out in advance, as explanations do; it gives the same.
+    ///
+    /// # Errors
+    /// As [`Targeting::compile`].
+    pub fn compile_plainly(
+        json: &str,
+        flag_key: &str,
+        bucketing: Bucketing,
+    ) -> Result<Targeting, Problem> {
+        Targeting::compile_as(json, flag_key, bucketing, true)
+    }
+
+    fn compile_as(
+        json: &str,
+        flag_key: &str,
+        bucketing: Bucketing,
+        plainly: bool,
+    ) -> Result<Targeting, Problem> {
         let refused = |place, rule, message| Problem {
             source: "rule".to_owned(),
             place,
@@ -38,7 +59,7 @@ impl Targeting {
         let tree = source::read(&source).map_err(|error| {
             refused(error.place, crate::problem::Rule::Unreadable, error.message)
         })?;
-        let (rule, _) = compile(&tree, flag_key, bucketing, false)
+        let (rule, _) = compile(&tree, flag_key, bucketing, plainly)
             .map_err(|invalid| refused(invalid.place, invalid.rule, invalid.message))?;
         Ok(Targeting { rule, flag_key: flag_key.to_owned() })
     }

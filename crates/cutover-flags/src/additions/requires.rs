@@ -78,6 +78,9 @@ pub(super) fn put_around(
     for required in requires.arguments() {
         conditions.push(condition(required, bucketing, others)?);
     }
+    if conditions.is_empty() {
+        return Ok(rule);
+    }
     Ok(Node::call("if", [Node::call("and", conditions), rule, Node::text(off)]))
 }
 
