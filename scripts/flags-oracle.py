@@ -78,7 +78,8 @@ class Rules:
                 lambda: {"-": [self.number(depth - 1), self.number(depth - 1)]},
                 lambda: {"-": [self.number(depth - 1)]},
                 lambda: {"/": [self.number(depth - 1), self.rng.choice([1, 2, 4, 0.5])]},
-                lambda: {"%": [self.rng.choice([{"var": "age"}, 7, 10]), self.rng.choice([2, 3, 7])]},
+                # Of negative numbers, Python's remainder has the other sign.
+                lambda: {"%": [self.rng.choice([{"max": [0, {"var": "age"}]}, 7, 10]), self.rng.choice([2, 3, 7])]},
             ]
             # In JavaScript's engine 4.0.1 a `reduce` inside a comparison or a sum throws.
             if self.words is WORDS or self.wild:
