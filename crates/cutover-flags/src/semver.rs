@@ -14,6 +14,25 @@ pub(crate) struct Version<'a> {
     before: &'a str,
 }
 
+/// A version that stands in a document, taken apart once.
+#[derive(Debug)]
+pub(crate) struct Known {
+    core: [u64; 3],
+    before: Box<str>,
+}
+
+impl Known {
+    pub(crate) fn parse(text: &str) -> Option<Known> {
+        let Version { major, minor, patch, before } = Version::parse(text)?;
+        Some(Known { core: [major, minor, patch], before: before.into() })
+    }
+
+    pub(crate) fn version(&self) -> Version<'_> {
+        let [major, minor, patch] = self.core;
+        Version { major, minor, patch, before: &self.before }
+    }
+}
+
 /// How versions are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Comparison {
@@ -71,26 +90,25 @@ pub(crate) fn text_of(value: &Value) -> Option<std::borrow::Cow<'_, str>> {
 impl<'a> Version<'a> {
     pub(crate) fn parse(text: &'a str) -> Option<Version<'a>> {
         let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
-        let (text, build) = match text.split_once('+') {
-            Some((text, build)) => (text, Some(build)),
-            None => (text, None),
+        let ([major, minor, patch], rest) = core(text)?;
+        let version = |before| Version { major, minor, patch, before };
+        if rest.is_empty() {
+            return Some(version(""));
+        }
+        let (rest, build) = match rest.split_once('+') {
+            Some((rest, build)) => (rest, Some(build)),
+            None => (rest, None),
         };
-        let (core, before) = match text.split_once('-') {
-            Some((core, before)) => (core, Some(before)),
-            None => (text, None),
+        let before = match rest.strip_prefix('-') {
+            Some(before) => Some(before),
+            None if rest.is_empty() => None,
+            None => return None,
         };
         let good = |part: Option<&str>, strict: bool| {
             part.is_none_or(|part| part.split('.').all(|word| is_identifier(word, strict)))
         };
-        if !good(before, true) || !good(build, false) {
-            return None;
-        }
-        let mut parts = core.split('.');
-        let major = number(parts.next()?)?;
-        let minor = parts.next().map_or(Some(0), number)?;
-        let patch = parts.next().map_or(Some(0), number)?;
-        let whole = parts.next().is_none();
-        whole.then_some(Version { major, minor, patch, before: before.unwrap_or_default() })
+        let sound = good(before, true) && good(build, false);
+        sound.then(|| version(before.unwrap_or_default()))
     }
 
     fn order(self, other: Version<'_>) -> Ordering {
@@ -104,10 +122,30 @@ impl<'a> Version<'a> {
     }
 }
 
-fn number(digits: &str) -> Option<u64> {
-    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-    let padded = digits.len() > 1 && digits.starts_with('0');
-    (plain && !padded).then(|| digits.parse().ok()).flatten()
+/// The numbers at the start, of which the last two may be missing, and what stands behind them.
+fn core(text: &str) -> Option<([u64; 3], &str)> {
+    let mut numbers = [0; 3];
+    let mut rest = text;
+    for (at, number) in numbers.iter_mut().enumerate() {
+        if at > 0 {
+            match rest.strip_prefix('.') {
+                Some(after) => rest = after,
+                None => break,
+            }
+        }
+        let digits = rest.bytes().take_while(u8::is_ascii_digit);
+        let mut length = 0;
+        for digit in digits {
+            let units = u64::from(digit - b'0');
+            *number = u64::checked_add(u64::checked_mul(*number, 10)?, units)?;
+            length += 1;
+        }
+        if length == 0 || (length > 1 && rest.starts_with('0')) {
+            return None;
+        }
+        rest = rest.get(length..)?;
+    }
+    Some((numbers, rest))
 }
 
 fn is_identifier(word: &str, strict: bool) -> bool {

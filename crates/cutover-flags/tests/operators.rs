@@ -240,8 +240,6 @@ fn versions() {
 
 #[test]
 fn fractions() {
-    // Buckets of v3 from Python's flagd core 2.0.0, of v2 from flagd's test bed and JavaScript's
-    // flagd core 4.0.1.
     let user = r#"{"targetingKey":"jon@company.com","email":"a@b.c","n":3,"pair":["x",1]}"#;
     let both = |rule: &str, context: &str| {
         (given(rule, context, Bucketing::V2), given(rule, context, Bucketing::V3))
@@ -278,6 +276,46 @@ fn fractions() {
     };
     let joined = many(r#"{"cat":[{"var":"$flagd.flagKey"},{"var":"email"},"-",{"var":"n"}]}"#);
     assert_eq!(both(&joined, name), both(&many(r#"{"var":"name"}"#), name));
+}
+
+#[test]
+fn buckets_are_those_of_other_engines() {
+    const EIGHT: &str = r#"["a"],["b"],["c"],["d"],["e"],["f"],["g"],["h"]"#;
+    let by_default = format!(r#"{{"fractional":[{EIGHT}]}}"#);
+    let by_value = format!(r#"{{"fractional":[{{"var":"v"}},{EIGHT}]}}"#);
+    let long = "x".repeat(40);
+    // From Python's flagd core 2.0.0.
+    for (user, expected) in [("user-1", "c"), ("user-2", "f"), ("jürgen", "d"), (&*long, "a")] {
+        let context = format!(r#"{{"targetingKey":"{user}"}}"#);
+        assert_eq!(given(&by_default, &context, Bucketing::V3), format!("{expected:?}"), "{user}");
+    }
+    for (value, expected) in [
+        (r#""user-1""#, "c"),
+        ("7", "d"),
+        ("-5", "a"),
+        ("7.0", "d"),
+        ("2.5", "d"),
+        ("0.1", "a"),
+        ("1e300", "f"),
+        ("65504.5", "f"),
+        ("9007199254740993", "g"),
+        ("18446744073709551615", "d"),
+        ("true", "b"),
+        (r#"{"b":1,"aa":[1.5,null],"a":"ü"}"#, "d"),
+        (r#""🎈""#, "e"),
+    ] {
+        let context = format!(r#"{{"v":{value}}}"#);
+        assert_eq!(given(&by_value, &context, Bucketing::V3), format!("{expected:?}"), "{value}");
+    }
+    // From JavaScript's flagd core 4.0.1.
+    for (user, expected) in [("user-1", "f"), ("user-2", "a"), (&*long, "a")] {
+        let context = format!(r#"{{"targetingKey":"{user}"}}"#);
+        assert_eq!(given(&by_default, &context, Bucketing::V2), format!("{expected:?}"), "{user}");
+    }
+    for (value, expected) in [("user-1", "h"), ("abc", "f"), ("10", "e")] {
+        let context = format!(r#"{{"v":"{value}"}}"#);
+        assert_eq!(given(&by_value, &context, Bucketing::V2), format!("{expected:?}"), "{value}");
+    }
 }
 
 #[test]

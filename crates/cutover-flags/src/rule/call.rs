@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::compile::{At, Compiler, Invalid, invalid};
 use super::fractional::{Buckets, Entry, Fractional, MOST, Weight, prefix, weight_of};
-use super::node::{Calculation, Each, How, Iteration, Node, Order, VersionTest};
+use super::node::{Calculation, Each, How, Iteration, Node, Order, Other, VersionTest};
 use super::run::{Run, Scope};
 use super::variable::Segment;
 use crate::coerce;
 use crate::context::{Context, INJECTED};
 use crate::problem::{Rule, shortened};
-use crate::semver::{self, Comparison, Version};
+use crate::semver::{self, Comparison, Known, Version};
 use crate::source::{Kind, Node as Tree};
 use crate::value::Value;
 
@@ -344,6 +344,8 @@ impl Call<'_> {
             },
             how => How::Computed(how),
         };
+        let known = other.known().and_then(|value| Known::parse(&semver::text_of(value)?));
+        let other = known.map_or_else(|| Other::Computed(other), Other::Known);
         Ok(Node::Version(Box::new(VersionTest { one, how, other })))
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::iterate;
-use super::node::{Calculation, How, Node, Order, VersionTest};
+use super::node::{Calculation, How, Node, Order, Other, VersionTest};
 use super::run::{Run, Scope};
 use super::text;
 use super::variable::{ask, keys, look_up, missing, whole};
@@ -322,8 +322,15 @@ impl VersionTest {
             How::Known(how) => *how,
             How::Computed(how) => Comparison::of(&coerce::text(&how.eval(run, scope)))?,
         };
-        let (one, other) = (self.one.eval(run, scope), self.other.eval(run, scope));
-        let (one, other) = (semver::text_of(&one)?, semver::text_of(&other)?);
-        Some(how.holds(Version::parse(&one)?, Version::parse(&other)?))
+        let one = self.one.eval(run, scope);
+        let one = semver::text_of(&one)?;
+        let one = Version::parse(&one)?;
+        match &self.other {
+            Other::Known(other) => Some(how.holds(one, other.version())),
+            Other::Computed(other) => {
+                let other = other.eval(run, scope);
+                Some(how.holds(one, Version::parse(&semver::text_of(&other)?)?))
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::fractional::Fractional;
 use super::run::{Run, Scope};
 use super::variable::Segment;
 use crate::keys::FastKeys;
-use crate::semver::Comparison;
+use crate::semver::{Comparison, Known};
 use crate::value::Value;
 
 /// A rule, ready to run.
@@ -114,7 +114,13 @@ pub(crate) struct Iteration {
 pub(crate) struct VersionTest {
     pub(crate) one: Node,
     pub(crate) how: How,
-    pub(crate) other: Node,
+    pub(crate) other: Other,
+}
+
+#[derive(Debug)]
+pub(crate) enum Other {
+    Known(Known),
+    Computed(Node),
 }
 
 #[derive(Debug)]
