@@ -355,16 +355,13 @@ impl Call<'_> {
             [first, entries @ ..] => (Some(compiler.node(first, self.at)?), entries),
             [] => return Ok(self.always_null(compiler, "it has no entries")),
         };
-        let mut compiled = vec![];
-        for entry in entries {
-            match self.entry(compiler, entry)? {
-                Some(entry) => compiled.push(entry),
-                None => {
-                    let why = "entries are [variant] or [variant, whole number]";
-                    return Ok(self.always_null(compiler, why));
-                }
-            }
-        }
+        // All of them have to be right, even beside one that spoils the call.
+        let compiled: Vec<Option<Entry>> =
+            entries.iter().map(|entry| self.entry(compiler, entry)).collect::<Result<_, _>>()?;
+        let Some(compiled) = compiled.into_iter().collect() else {
+            let why = "entries are [variant] or [variant, whole number]";
+            return Ok(self.always_null(compiler, why));
+        };
         let buckets = buckets(compiled);
         match &buckets {
             Buckets::Fixed { total: 0, .. } => {
@@ -391,18 +388,18 @@ impl Call<'_> {
             let hopeless = node.known().is_some_and(|value| !matches!(value, Value::List(_)));
             return Ok((!hopeless).then_some(Entry::Value(node)));
         };
-        let (variant, weight) = match &parts[..] {
-            [variant] => (variant, Weight::Fixed(1)),
-            [variant, weight] => match compiler.node(weight, self.at)? {
-                Node::Const(weight) => match weight_of(&weight) {
+        let nodes = compiler.nodes(parts, self.at)?;
+        let (variant, weight) = match <[Node; 1]>::try_from(nodes) {
+            Ok([variant]) => (variant, Weight::Fixed(1)),
+            Err(nodes) => match <[Node; 2]>::try_from(nodes) {
+                Ok([variant, Node::Const(weight)]) => match weight_of(&weight) {
                     Some(weight) => (variant, Weight::Fixed(weight)),
                     None => return Ok(None),
                 },
-                weight => (variant, Weight::Computed(weight)),
+                Ok([variant, weight]) => (variant, Weight::Computed(weight)),
+                Err(_) => return Ok(None),
             },
-            _ => return Ok(None),
         };
-        let variant = compiler.node(variant, self.at)?;
         let hopeless = matches!(variant.known(), Some(Value::List(_) | Value::Object(_)));
         Ok((!hopeless).then_some(Entry::Pair(variant, weight)))
     }
