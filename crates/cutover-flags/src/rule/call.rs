@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::compile::{At, Compiler, Invalid, invalid};
 use super::fractional::{Buckets, Entry, Fractional, MOST, Weight, prefix, weight_of};
-use super::node::{Calculation, Each, How, Iteration, Node, Order, Other, VersionTest};
+use super::node::{Calculation, Each, How, Iteration, Node, Order, Other, Texts, VersionTest};
 use super::run::{Run, Scope};
 use super::variable::Segment;
 use crate::coerce;
@@ -283,12 +283,12 @@ impl Call<'_> {
         Ok(Node::Reduce(iteration, Box::new(self.nth(compiler, 2)?)))
     }
 
-    /// `in`; a long list of texts becomes a table.
+    /// `in`; a list of texts becomes a table.
     fn is_in(&self, compiler: &mut Compiler<'_>) -> Compiled {
-        const FEW: usize = 8;
         let sides = self.two(compiler)?;
-        let texts = match &*sides {
-            [_, Node::Const(Value::List(list))] if list.items().len() > FEW => {
+        let texts: Option<Vec<_>> = match &*sides {
+            [Node::Const(_), _] => None,
+            [_, Node::Const(Value::List(list))] => {
                 let text = |item: &Value| match item {
                     Value::Text(text) => Some(Arc::clone(text)),
                     Value::Null
@@ -304,7 +304,7 @@ impl Call<'_> {
         Ok(match texts {
             Some(texts) => {
                 let [needle, _] = *sides;
-                Node::Among(Box::new(needle), texts)
+                Node::Among(Box::new(needle), Texts::new(texts))
             }
             None => Node::In(sides),
         })

@@ -30,11 +30,7 @@ impl Node {
             Node::Const(value) => Cow::Borrowed(value),
             Node::Var(path) => Cow::Borrowed(look_up(run, scope, path).unwrap_or(&NULL)),
             Node::If(parts) => choose(parts, run, scope),
-            Node::Equal { strict, negated, sides } => {
-                let [one, other] = &**sides;
-                let (one, other) = (one.eval(run, scope), other.eval(run, scope));
-                truth(compared(*strict, &one, &other, run) != *negated)
-            }
+            Node::Equal { .. } => truth(self.is_true(run, scope)),
             Node::Fractional(fractional) => fractional.eval(run, scope),
             Node::VarOr(..)
             | Node::Ask(..)
@@ -67,7 +63,15 @@ impl Node {
     /// Is it true?
     #[inline]
     pub(super) fn is_true<'v>(&'v self, run: &'v Run<'v>, scope: Scope<'v>) -> bool {
-        coerce::is_true(&self.eval(run, scope))
+        match self {
+            Node::Among(needle, texts) => texts.contain(&needle.eval(run, scope)),
+            Node::Equal { strict, negated, sides } => {
+                let [one, other] = &**sides;
+                let (one, other) = (one.eval(run, scope), other.eval(run, scope));
+                compared(*strict, &one, &other, run) != *negated
+            }
+            other => coerce::is_true(&other.eval(run, scope)),
+        }
     }
 
     fn eval_rarer<'v>(&'v self, run: &'v Run<'v>, scope: Scope<'v>) -> Cow<'v, Value> {
@@ -105,14 +109,7 @@ impl Node {
                 let [needle, hay] = &**sides;
                 truth(text::is_in(&needle.eval(run, scope), &hay.eval(run, scope), run))
             }
-            Node::Among(needle, texts) => match &*needle.eval(run, scope) {
-                Value::Text(text) => truth(texts.contains(&**text)),
-                Value::Null
-                | Value::Bool(_)
-                | Value::Number(_)
-                | Value::List(_)
-                | Value::Object(_) => truth(false),
-            },
+            Node::Among(needle, texts) => truth(texts.contain(&needle.eval(run, scope))),
             Node::Cat(parts) => Cow::Owned(text::cat(parts, run, scope)),
             Node::Substr(parts) => Cow::Owned(text::substr(parts, run, scope)),
             Node::Missing(arguments) => {

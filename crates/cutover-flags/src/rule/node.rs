@@ -58,8 +58,8 @@ pub(crate) enum Node {
     Reduce(Box<Iteration>, Box<Node>),
     Merge(Box<[Node]>),
     In(Box<[Node; 2]>),
-    /// `in` with many constant texts.
-    Among(Box<Node>, HashSet<Arc<str>, FastKeys>),
+    /// `in` with constant texts.
+    Among(Box<Node>, Texts),
     Cat(Box<[Node]>),
     Substr(Box<[Node; 3]>),
     Missing(Box<[Node]>),
@@ -70,6 +70,35 @@ pub(crate) enum Node {
     Fractional(Box<Fractional>),
     /// For explanations only: the source of a call beside it.
     Marked(Box<str>, Box<Node>),
+}
+
+/// Texts to look one up in.
+#[derive(Debug)]
+pub(crate) enum Texts {
+    Few(Box<[Arc<str>]>),
+    Many(HashSet<Arc<str>, FastKeys>),
+}
+
+impl Texts {
+    pub(crate) fn new(texts: Vec<Arc<str>>) -> Texts {
+        const FEW: usize = 8;
+        match texts.len() <= FEW {
+            true => Texts::Few(texts.into()),
+            false => Texts::Many(texts.into_iter().collect()),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn contain(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Texts::Few(texts), Value::Text(text)) => texts.iter().any(|known| known == text),
+            (Texts::Many(texts), Value::Text(text)) => texts.contains(text),
+            (
+                Texts::Few(_) | Texts::Many(_),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Object(_),
+            ) => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
