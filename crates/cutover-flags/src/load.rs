@@ -16,6 +16,11 @@ pub(crate) struct Loader<'a> {
     pub(crate) problems: &'a mut Vec<Problem>,
 }
 
+/// Every answer is searched for its variant.
+const MOST_VARIANTS: usize = 1000;
+/// Metadata is kept with every variant, ready to be sent.
+pub(crate) const MOST_METADATA: usize = 4096;
+
 /// The parts of a flag that were read.
 struct Read {
     variants: Vec<Variant>,
@@ -31,7 +36,8 @@ impl Read {
 
 impl Loader<'_> {
     pub(crate) fn flag(&mut self, plain: Plain) -> Flag {
-        let own = plain.body.get("metadata").map(Node::entries).unwrap_or_default();
+        let own = plain.body.get("metadata").filter(|own| to_json(own).len() <= MOST_METADATA);
+        let own = own.map(Node::entries).unwrap_or_default();
         let metadata = metadata_json(self.metadata, own);
         let read = match &plain.broken {
             // The document has told it already.
@@ -120,8 +126,12 @@ impl Loader<'_> {
             let place = entry.place;
             self.tell(plain, Severity::Warning, Invalid { place, rule: Rule::UnknownKey, message });
         }
-        let own = plain.body.get("metadata").map(|node| (node, node.entries()));
-        for entry in own.map(|(_, entries)| entries).unwrap_or_default() {
+        let own = plain.body.get("metadata");
+        if let Some(own) = own.filter(|own| to_json(own).len() > MOST_METADATA) {
+            let message = format!("metadata has at most {MOST_METADATA} bytes");
+            return Err(Invalid { place: own.place, rule: Rule::TooLarge, message });
+        }
+        for entry in own.map(Node::entries).unwrap_or_default() {
             if !matches!(entry.value.kind, Kind::Text(_) | Kind::Number(_) | Kind::Bool(_)) {
                 let message =
                     format!("metadata is a string, number or boolean, not {}", entry.value.sort());
@@ -143,6 +153,11 @@ impl Loader<'_> {
             }
             None => return Err(malformed(plain.place, "the flag has no `variants`")),
         };
+        if entries.len() > MOST_VARIANTS {
+            let message = format!("a flag has at most {MOST_VARIANTS} variants");
+            let place = node.and_then(|node| node.place);
+            return Err(Invalid { place, rule: Rule::TooLarge, message });
+        }
         let mut variants: Vec<Variant> = vec![];
         for entry in entries {
             let variant = variant(entry, metadata)?;

@@ -1,7 +1,7 @@
 //! `$ref` and `segment`: shared parts of rules, put in where they are named.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::problem::{Rule, shortened};
 use crate::rule::Invalid;
@@ -22,6 +22,8 @@ pub(crate) struct Shared<'a> {
     used: RefCell<BTreeSet<(&'static str, String)>>,
     /// How many parts may still be copied, over the whole document.
     left: Cell<usize>,
+    /// Where each name stands, the last of doubled ones.
+    places: HashMap<(&'static str, &'a str), usize>,
 }
 
 const REF: &str = "$ref";
@@ -29,7 +31,15 @@ const SEGMENT: &str = "segment";
 
 impl<'a> Shared<'a> {
     pub(crate) fn new(evaluators: &'a [Entry], segments: Vec<(&'a str, Node)>) -> Shared<'a> {
-        Shared { evaluators, segments, used: RefCell::default(), left: Cell::new(MOST_COPIED) }
+        let places = evaluators
+            .iter()
+            .map(|entry| (REF, entry.key.as_str()))
+            .enumerate()
+            .chain(segments.iter().map(|(name, _)| (SEGMENT, *name)).enumerate())
+            .map(|(at, key)| (key, at))
+            .collect();
+        let (used, left) = (RefCell::default(), Cell::new(MOST_COPIED));
+        Shared { evaluators, segments, used, left, places }
     }
 
     /// The rule with everything put in.
@@ -101,10 +111,11 @@ impl<'a> Shared<'a> {
         Ok(Node { place: tree.place, kind })
     }
 
-    fn find(&self, kind: &str, name: &str) -> Option<&Node> {
+    fn find(&self, kind: &'static str, name: &str) -> Option<&Node> {
+        let at = *self.places.get(&(kind, name))?;
         match kind {
-            REF => self.evaluators.iter().rev().find(|e| e.key == name).map(|entry| &entry.value),
-            _ => self.segments.iter().find(|(known, _)| *known == name).map(|(_, node)| node),
+            REF => self.evaluators.get(at).map(|entry| &entry.value),
+            _ => self.segments.get(at).map(|(_, node)| node),
         }
     }
 }

@@ -361,3 +361,41 @@ fn other_documents_are_told_apart() {
         panic!("there is no flag x");
     };
 }
+
+#[test]
+fn a_ramp_behind_a_deep_rule_does_not_grow_without_end() {
+    let chain = |value: &str, depth: usize| {
+        let open = format!(r#"{{"if":[{{"var":"x"}},{value},"#).repeat(depth);
+        let rule = format!("{open}null{}", "]}".repeat(depth));
+        format!(
+            r#"{{"metadata":{{"cutover.bucketing":"v3"}},"flags":{{"f":{{"state":"ENABLED","variants":{{"on":true,"off":false}},"defaultVariant":"off","targeting":{rule},"cutover":{{"ramp":{{"variant":"on","share":"100%"}}}}}}}}}}"#
+        )
+    };
+    let with_x = user(1).with("x", cutover_flags::Value::Bool(true));
+    for value in [r#""off""#, r#"{"var":"y"}"#] {
+        let definitions = sound(&chain(value, 50));
+        assert_eq!(given(&definitions, "f", &user(1), NOON), "on TARGETING_MATCH", "{value}");
+        let expected = if value == r#""off""# { "off" } else { "on" };
+        assert!(given(&definitions, "f", &with_x, NOON).starts_with(expected), "{value}");
+    }
+}
+
+#[test]
+fn large_documents_take_a_moment_and_no_more() {
+    let start = std::time::Instant::now();
+    let many: Vec<String> = (0..20_000).map(|n| format!(r#""e{n}":{{"var":"x{n}"}}"#)).collect();
+    let flags: Vec<String> = (0..20_000)
+        .map(|n| format!(r#""f{n}":{{"state":"ENABLED","variants":{{"on":true}},"targeting":{{"if":[{{"$ref":"e{n}"}},"on"]}}}}"#))
+        .collect();
+    let metadata: Vec<String> = (0..20_000).map(|n| format!(r#""m{n}":{n}"#)).collect();
+    let text = format!(
+        r#"{{"metadata":{{{}}},"$evaluators":{{{}}},"flags":{{{}}}}}"#,
+        metadata.join(","),
+        many.join(","),
+        flags.join(",")
+    );
+    let (definitions, problems) = load(&text);
+    assert_eq!(definitions.get(&Selector::All).keys().len(), 20_000);
+    assert!(problems.iter().any(|problem| problem.rule == Rule::TooLarge));
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}

@@ -3,6 +3,7 @@
 use super::plain::Plain;
 use super::requires::Others;
 use super::{BUCKETING, segments};
+use crate::load::MOST_METADATA;
 use crate::problem::{Place, Problem, Rule, Severity, shortened};
 use crate::refs::Shared;
 use crate::rule::Bucketing;
@@ -177,6 +178,11 @@ impl Reader<'_> {
     }
 
     fn metadata(&mut self, node: Option<&Node>) -> Vec<Entry> {
+        if let Some(node) = node.filter(|node| source::to_json(node).len() > MOST_METADATA) {
+            let message = format!("metadata has at most {MOST_METADATA} bytes");
+            self.error(node.place, Rule::TooLarge, message);
+            return vec![];
+        }
         let mut metadata: Vec<Entry> = vec![];
         for entry in node.map(Node::entries).unwrap_or_default() {
             match &entry.value.kind {

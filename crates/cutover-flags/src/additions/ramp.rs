@@ -135,34 +135,44 @@ fn thousandths(share: &Node) -> Result<i64, Invalid> {
     })
 }
 
-/// A rule whose nulls become something else. Conditions are followed into their branches; any other
-/// rule is asked twice.
+/// A rule whose nulls become something else. Where every branch of a condition names a variant,
+/// only its end changes; any other rule is asked twice.
 fn with_tail(rule: Node, tail: Node) -> Node {
     let place = rule.place;
-    let node = match rule.as_call() {
+    let node = match branches(&rule) {
         _ if rule.is_null() => tail,
-        Some(("if" | "?:", Node { kind: Kind::List(parts), .. })) if parts.len() >= 2 => {
-            let mut parts = parts.clone();
-            if parts.len() % 2 == 0 {
-                parts.push(Node::null());
-            }
-            if let Some(last) = parts.pop() {
-                parts.push(with_tail(last, tail.clone()));
-            }
-            let values_say = parts.iter().skip(1).step_by(2).all(is_name);
-            let whole = Node::call("if", parts);
-            if values_say { whole } else { asked_twice(whole, tail) }
+        Some(parts) => {
+            let mut parts = parts.to_vec();
+            let last = if parts.len() % 2 == 0 {
+                Node::null()
+            } else {
+                parts.pop().unwrap_or_else(Node::null)
+            };
+            parts.push(with_tail(last, tail));
+            Node::call("if", parts)
         }
-        Some(_) => asked_twice(rule, tail),
+        None if rule.as_call().is_some() => {
+            Node::call("if", [Node::call("===", [rule.clone(), Node::null()]), tail, rule])
+        }
         None => return rule,
     };
     Node { place, kind: node.kind }
 }
 
-fn is_name(node: &Node) -> bool {
-    node.as_text().is_some()
+/// The parts of a condition of which every branch, the ones at its end included, names a variant
+/// or says nothing.
+fn branches(rule: &Node) -> Option<&[Node]> {
+    let (operator, argument) = rule.as_call()?;
+    let parts = argument.arguments();
+    if !matches!(operator, "if" | "?:") || parts.len() < 2 {
+        return None;
+    }
+    let named = parts.iter().skip(1).step_by(2).all(is_name);
+    let last = parts.last().filter(|_| parts.len() % 2 == 1);
+    let ends = last.is_none_or(|last| is_name(last) || last.is_null() || branches(last).is_some());
+    (named && ends).then_some(parts)
 }
 
-fn asked_twice(rule: Node, tail: Node) -> Node {
-    Node::call("if", [Node::call("===", [rule.clone(), Node::null()]), tail, rule])
+fn is_name(node: &Node) -> bool {
+    node.as_text().is_some()
 }
