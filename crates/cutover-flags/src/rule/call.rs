@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use super::compile::{At, Compiler, Invalid, invalid};
-use super::fractional::{Buckets, Entry, Fractional, MOST, Weight, prefix, weight_of};
 use super::node::{Calculation, Each, How, Iteration, Node, Order, Other, Texts, VersionTest};
-use super::run::{Run, Scope};
 use super::variable::Segment;
 use crate::coerce;
-use crate::context::{Context, INJECTED};
+use crate::context::INJECTED;
 use crate::problem::{Rule, shortened};
 use crate::semver::{self, Comparison, Known, Version};
-use crate::source::{Kind, Node as Tree};
+use crate::source::Node as Tree;
 use crate::value::Value;
 
-type Compiled = Result<Node, Invalid>;
+pub(super) type Compiled = Result<Node, Invalid>;
 
 /// Every operator there is.
 pub(crate) const OPERATORS: [&str; 39] = [
@@ -130,10 +128,10 @@ fn unknown_operator(tree: &Tree, operator: &str) -> Invalid {
 }
 
 /// A call, with what it stands in.
-struct Call<'t> {
-    tree: &'t Tree,
-    arguments: &'t [Tree],
-    at: At,
+pub(super) struct Call<'t> {
+    pub(super) tree: &'t Tree,
+    pub(super) arguments: &'t [Tree],
+    pub(super) at: At,
 }
 
 impl Call<'_> {
@@ -165,7 +163,7 @@ impl Call<'_> {
         Ok(Node::Equal { strict, negated, sides: self.two(compiler)? })
     }
 
-    fn always_null(&self, compiler: &mut Compiler<'_>, why: &str) -> Node {
+    pub(super) fn always_null(&self, compiler: &mut Compiler<'_>, why: &str) -> Node {
         compiler.warn(self.tree, Rule::AlwaysNull, format!("this is always null: {why}"));
         Node::Const(Value::Null)
     }
@@ -348,118 +346,11 @@ impl Call<'_> {
         let other = known.map_or_else(|| Other::Computed(other), Other::Known);
         Ok(Node::Version(Box::new(VersionTest { one, how, other })))
     }
-
-    fn fractional(&self, compiler: &mut Compiler<'_>) -> Compiled {
-        let (by, entries) = match self.arguments {
-            [Tree { kind: Kind::List(_), .. }, ..] => (None, self.arguments),
-            [first, entries @ ..] => (Some(compiler.node(first, self.at)?), entries),
-            [] => return Ok(self.always_null(compiler, "it has no entries")),
-        };
-        // All of them have to be right, even beside one that spoils the call.
-        let compiled: Vec<Option<Entry>> =
-            entries.iter().map(|entry| self.entry(compiler, entry)).collect::<Result<_, _>>()?;
-        let Some(compiled) = compiled.into_iter().collect() else {
-            let why = "entries are [variant] or [variant, whole number]";
-            return Ok(self.always_null(compiler, why));
-        };
-        let buckets = buckets(compiled);
-        match &buckets {
-            Buckets::Fixed { total: 0, .. } => {
-                compiler.warn(self.tree, Rule::ZeroWeights, "all weights are zero");
-                // A bucketing value that is computed may turn out to be one more entry.
-                if by.as_ref().is_none_or(|by| by.known().is_some()) {
-                    return Ok(Node::Const(Value::Null));
-                }
-            }
-            Buckets::Fixed { total, .. } if *total > MOST => {
-                return Ok(self.always_null(compiler, "the weights are more than 2^31 - 1"));
-            }
-            Buckets::Fixed { .. } | Buckets::Computed(_) => {}
-        }
-        let prefix = prefix(compiler.bucketing, compiler.flag_key);
-        let bucketing = compiler.bucketing;
-        Ok(Node::Fractional(Box::new(Fractional { bucketing, prefix, by, buckets })))
-    }
-
-    /// An entry; `None` if it can never be one.
-    fn entry(&self, compiler: &mut Compiler<'_>, tree: &Tree) -> Result<Option<Entry>, Invalid> {
-        let Kind::List(parts) = &tree.kind else {
-            let node = compiler.node(tree, self.at)?;
-            let hopeless = node.known().is_some_and(|value| !matches!(value, Value::List(_)));
-            return Ok((!hopeless).then_some(Entry::Value(node)));
-        };
-        let nodes = compiler.nodes(parts, self.at)?;
-        let (variant, weight) = match <[Node; 1]>::try_from(nodes) {
-            Ok([variant]) => (variant, Weight::Fixed(1)),
-            Err(nodes) => match <[Node; 2]>::try_from(nodes) {
-                Ok([variant, Node::Const(weight)]) => match weight_of(&weight) {
-                    Some(weight) => (variant, Weight::Fixed(weight)),
-                    None => return Ok(None),
-                },
-                Ok([variant, weight]) => (variant, Weight::Computed(weight)),
-                Err(_) => return Ok(None),
-            },
-        };
-        let hopeless = matches!(variant.known(), Some(Value::List(_) | Value::Object(_)));
-        Ok((!hopeless).then_some(Entry::Pair(variant, weight)))
-    }
-}
-
-/// Entries with their ends added up, if every weight is known.
-fn buckets(entries: Vec<Entry>) -> Buckets {
-    let known = |entry: &Entry| matches!(entry, Entry::Pair(_, Weight::Fixed(_)));
-    if !entries.iter().all(known) {
-        return Buckets::Computed(entries.into());
-    }
-    let (mut total, mut ends, mut variants) = (0_u32, vec![], vec![]);
-    for entry in entries {
-        if let Entry::Pair(variant, Weight::Fixed(weight)) = entry {
-            // A weight is below 2^31, so one too many ends at a total that is refused.
-            total = total.saturating_add(weight);
-            ends.push(total);
-            variants.push(variant);
-        }
-    }
-    Buckets::Fixed { total, ends: ends.into(), variants: variants.into() }
 }
 
 fn constant_condition(compiler: &mut Compiler<'_>, condition: &Tree, always: &str) {
     let message = format!("this condition is always {always}");
     compiler.warn(condition, Rule::ConstantCondition, message);
-}
-
-impl Node {
-    /// The value that this always has.
-    pub(super) fn known(&self) -> Option<&Value> {
-        match self {
-            Node::Const(value) => Some(value),
-            _ => None,
-        }
-    }
-
-    /// Worked out, if all parts are known.
-    pub(super) fn folded(self) -> Node {
-        let known = |nodes: &[Node]| nodes.iter().all(|node| node.known().is_some());
-        let all_known = match &self {
-            Node::List(parts)
-            | Node::Ordered(_, parts)
-            | Node::Calculate(_, parts)
-            | Node::Merge(parts)
-            | Node::Cat(parts) => known(parts),
-            Node::Equal { sides, .. } => known(&**sides),
-            Node::In(sides) | Node::StartsWith(sides) | Node::EndsWith(sides) => known(&**sides),
-            Node::Substr(parts) => known(&**parts),
-            Node::Not(part) | Node::Truth(part) => part.known().is_some(),
-            _ => false,
-        };
-        if !all_known {
-            return self;
-        }
-        let context = Context::empty();
-        let run = Run::new("", &context, 0);
-        let value = self.eval(&run, Scope::Root).into_owned();
-        if run.is_exhausted() { self } else { Node::Const(value) }
-    }
 }
 
 #[cfg(test)]
@@ -477,29 +368,5 @@ mod tests {
         let tree = Tree::call("semver", []);
         let error = super::super::compile(&tree, "f", Bucketing::V3, false).unwrap_err();
         assert_eq!(error.message, "the operator `semver` does not exist; `sem_ver` is meant?");
-    }
-
-    #[test]
-    fn what_is_known_is_worked_out_at_once() {
-        let compiled = |json: &str| {
-            let source = crate::source::Source::new("rule.json", json);
-            let tree = crate::source::read(&source).unwrap();
-            super::super::compile(&tree, "f", Bucketing::V3, false).unwrap().0.node
-        };
-        for (json, value) in [
-            (r#"{"+":[1,{"*":[2,3]}]}"#, "7"),
-            (r#"{"if":[{"==":[1,"1"]},"a","b"]}"#, "\"a\""),
-            (r#"{"if":[false,"a",{"var":"x"},"b"]}"#, "?"),
-            (r#"{"and":[1,0,{"var":"x"}]}"#, "0"),
-            (r#"{"or":[0,"",null]}"#, "null"),
-            (r#"{"cat":["a",1,null,true]}"#, "\"a1true\""),
-            (r#"{"fractional":[["a",0],["b",-1]]}"#, "null"),
-        ] {
-            let known = compiled(json).known().map_or("?".into(), Value::to_string);
-            assert_eq!(known, value, "{json}");
-        }
-        let nine = r#"{"in":[{"var":"x"},["1","2","3","4","5","6","7","8","9"]]}"#;
-        assert!(matches!(compiled(nine), Node::Among(..)));
-        assert!(matches!(compiled(r#"{"if":[false,1,{"var":"x"},2]}"#), Node::If(_)));
     }
 }

@@ -3,11 +3,13 @@
 mod call;
 mod compile;
 mod eval;
+mod fold;
 mod fractional;
 mod iterate;
 mod node;
 mod results;
 mod run;
+mod spread;
 mod text;
 mod variable;
 
