@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use cutover_core::record::Outcome;
 use cutover_core::spec::Spec;
-use cutover_core::units::Span;
+use cutover_core::units::{At, Span};
 use cutover_engine::api::{Action, Conflict, DeployRequest, RefusedKind, RollbackRequest};
 use cutover_engine::{Engine, Kept};
 use tokio::runtime::{Builder, Runtime};
@@ -12,8 +13,7 @@ use tokio::task::{JoinSet, yield_now};
 
 use crate::ports::{Shared, Simulated, subject};
 use crate::scenario::{Op, Scenario};
-use crate::world::World;
-use cutover_core::record::Outcome;
+use crate::world::{Exposed, Moment, World};
 
 /// Ticks until a world must be at rest: more than any plan with all its limits takes.
 const LONGEST: u32 = 20_000;
@@ -41,6 +41,14 @@ pub struct Ending {
     pub told: String,
     /// What happened, if that was asked for.
     pub trace: Vec<String>,
+    /// What it was like over time, if that was asked for.
+    pub moments: Vec<Moment>,
+    /// What users got from the candidate.
+    pub exposed: Exposed,
+    /// When the last rollout ended.
+    pub ended: Option<At>,
+    /// When the world was left.
+    pub now: At,
 }
 
 /// Runs worlds, one after the other, on the caller's thread.
@@ -60,6 +68,14 @@ impl Stage {
     #[must_use]
     pub fn run(&self, scenario: Scenario, trace: bool) -> Ending {
         self.0.block_on(Conductor::new(scenario, trace).conduct())
+    }
+
+    /// The same, and notes what the world is like over time.
+    #[must_use]
+    pub fn watch(&self, scenario: Scenario) -> Ending {
+        let conductor = Conductor::new(scenario, false);
+        conductor.shared.world().moments = Some(vec![]);
+        self.0.block_on(conductor.conduct())
     }
 }
 
@@ -215,6 +231,7 @@ impl Conductor {
         let Some(engine) = &self.engine else { return };
         let mut world = self.shared.world();
         let mut due = std::mem::take(&mut world.soon);
+        due.extend(world.approval().map(|()| Op::Approve));
         while world.scenario.ops.first().is_some_and(|(at, _)| *at <= world.now) {
             due.push(world.scenario.ops.remove(0).1);
         }
@@ -246,6 +263,10 @@ impl Conductor {
             starts: world.epoch,
             told: world.told(),
             trace: world.take_trace(),
+            moments: world.moments.take().unwrap_or_default(),
+            exposed: world.exposed,
+            ended: world.ended_at,
+            now: world.now,
         }
     }
 }

@@ -113,6 +113,7 @@ impl World {
             }
             Record::Finished(outcome) => {
                 self.outcomes.push(*outcome);
+                self.ended_at = Some(self.now);
                 if *outcome == Outcome::Succeeded {
                     return self.succeeds();
                 }

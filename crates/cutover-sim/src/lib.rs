@@ -11,6 +11,7 @@
 //! | `world` | what there is, and what nature does with it |
 //! | `ports` | what the engine may ask of it |
 //! | `invariants` | what must hold, whatever happens |
+//! | [`simulate`], [`suppose`] | what a plan would do if ... |
 //! | [`exhaust`] | a small world for a model checker |
 //! | [`points`] | each pattern, struck by each blow at each record |
 //! | [`conduct`], [`many`] | running a world to its end, and many |
@@ -23,6 +24,8 @@ pub mod many;
 pub mod points;
 mod ports;
 pub mod scenario;
+pub mod simulate;
 pub mod strike;
+pub mod suppose;
 pub mod weather;
 mod world;

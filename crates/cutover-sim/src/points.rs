@@ -10,6 +10,7 @@ use cutover_core::units::At;
 
 use crate::scenario::{Op, Scenario, VERSIONS};
 use crate::strike::{Blow, Strike};
+use crate::suppose::Suppose;
 use crate::weather::{Behaviour, Faults, Showing};
 
 /// What the instances of the candidate do, beside what is struck.
@@ -64,6 +65,7 @@ pub fn point(
         behaviours,
         showing,
         faults: Faults::default(),
+        suppose: Suppose::default(),
         spec: Arc::new(spec),
         ops: vec![
             (at(1), Op::Deploy { pattern, version: 2, supersede: false }),

@@ -11,6 +11,7 @@ use cutover_core::units::{At, Count};
 
 use crate::dice::Dice;
 use crate::strike::Strike;
+use crate::suppose::Suppose;
 use crate::weather::{Behaviour, Faults, Showing};
 
 /// The versions that there are: `v1` is live at first, or deployed first.
@@ -74,6 +75,8 @@ pub struct Scenario {
     pub showing: Showing,
     /// What goes wrong.
     pub faults: Faults,
+    /// What is supposed of instances and requests.
+    pub suppose: Suppose,
     /// How it is released.
     pub spec: Arc<Spec>,
     /// What people do, in order.
@@ -148,6 +151,7 @@ pub fn scenario(seed: u64) -> Result<Scenario, String> {
         behaviours,
         showing,
         faults,
+        suppose: Suppose::default(),
         spec: Arc::new(spec),
         ops: vec![],
         confirm: 0,

@@ -22,6 +22,7 @@ use cutover_core::spec::{Source, Spec, parse};
 use cutover_core::units::{At, Count};
 
 use crate::scenario::{Scenario, VERSIONS};
+use crate::suppose::Suppose;
 use crate::weather::{Behaviour, Faults, Showing};
 use crate::world::{Check, World};
 pub use steps::Step;
@@ -214,6 +215,7 @@ fn scenario(spec: Spec) -> Scenario {
         showing: Showing::Alike,
         // Instances exit here, and are late.
         faults: Faults { stray_exit: 1, ..Faults::default() },
+        suppose: Suppose::default(),
         spec: Arc::new(spec),
         ops: vec![],
         confirm: 0,

@@ -52,7 +52,13 @@ impl World {
         let clumsy = |outcome: &Outcome| {
             matches!(outcome, Outcome::Stuck(_) | Outcome::RolledBackDegraded(_))
         };
-        let strays = self.scenario.faults.stray_exit > 0 || self.made_to_exit;
+        let suppose = &self.scenario.suppose;
+        let deadline = self.scenario.spec.health.as_ref().map(|health| health.deadline.0);
+        let late = deadline.is_some_and(|deadline| suppose.ready.1 >= deadline);
+        let strays = self.scenario.faults.stray_exit > 0
+            || self.made_to_exit
+            || suppose.start_fails > 0
+            || late;
         let first_ok = self.scenario.has_rest && stable == Behaviour::Good;
         let all_good = self.scenario.behaviours.iter().all(|b| *b == Behaviour::Good);
         if (first_ok && outcomes.len() == 1 || all_good) && !strays && outcomes.iter().any(clumsy) {

@@ -64,7 +64,8 @@ impl Hooks for Shared {
             if world.hook_runs > world.hook_starts.len() {
                 world.check(Err("I10 a hook ran more often than it was recorded".to_owned()));
             }
-            let ok = world.scenario.clean || !world.dice.chance(100);
+            let fails = if world.scenario.clean { 0 } else { world.scenario.suppose.hook_fails };
+            let ok = !world.dice.chance(fails);
             (ok, world.now + world.dice.up_to(Duration::from_secs(4)))
         };
         self.wait(until).await;

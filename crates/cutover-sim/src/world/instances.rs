@@ -22,7 +22,8 @@ pub(crate) struct Real {
 
 impl World {
     pub(crate) fn start(&mut self, id: InstanceId) {
-        let due = self.now + self.dice.up_to(Duration::from_secs(3));
+        let (least, most) = self.scenario.suppose.ready;
+        let due = self.now + least + self.dice.up_to(most.saturating_sub(least));
         let long = self.dice.chance(50);
         let upgraded = u32::from(self.dice.chance(200));
         self.next_port = self.next_port.wrapping_add(1).max(20_000);
@@ -67,11 +68,15 @@ impl World {
         let stray = self.dice.chance(self.scenario.faults.stray_exit);
         let (crash_early, crash, other) =
             (self.dice.chance(500), self.dice.chance(160), self.dice.chance(80));
+        let fails = self.dice.chance(self.scenario.suppose.start_fails);
+        let again = self.scenario.suppose.ready;
+        let again = again.0 + self.dice.up_to(again.1.saturating_sub(again.0));
         let pause = Duration::from_millis(500) * (1 + self.dice.below(4));
         let now = self.now;
         let Some(real) = self.instances.get_mut(&id) else { return };
         let due = now >= real.due;
         let next = match (real.seen.state, behaviour) {
+            (State::Starting, _) if due && fails => Some(State::Exited),
             (State::Starting, Behaviour::NeverReady) => None,
             (State::Starting, Behaviour::CrashLoop) if due && crash_early => Some(State::Exited),
             (State::Starting, Behaviour::Degraded(k)) if due && id.slot < k => Some(State::Exited),
@@ -89,6 +94,9 @@ impl World {
         };
         match next {
             Some(State::Exited) => exit(real, now, now + pause),
+            Some(State::Starting) => {
+                (real.seen.state, real.seen.since, real.due) = (State::Starting, now, now + again);
+            }
             Some(state) => (real.seen.state, real.seen.since, real.due) = (state, now, now + pause),
             None if due && real.seen.state == State::Stopping => {
                 self.instances.remove(&id);

@@ -3,6 +3,7 @@
 //! what must hold in `invariants`.
 
 mod instances;
+mod moments;
 mod plane;
 mod settle;
 mod traffic;
@@ -13,9 +14,10 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use cutover_core::app::App;
+use cutover_core::app::{App, Phase};
 use cutover_core::id::{InstanceId, ReleaseId};
 use cutover_core::observed::{Instance, Observed};
+use cutover_core::plan::Gate;
 use cutover_core::record::{Keep, Outcome, Record};
 use cutover_core::release::Release;
 use cutover_core::table::{Generation, Table};
@@ -27,13 +29,17 @@ use crate::scenario::{Op, Scenario};
 use crate::strike::Blow;
 use crate::weather::Behaviour;
 pub(crate) use instances::Real;
+pub use moments::Moment;
 pub(crate) use plane::Plane;
+pub use traffic::Exposed;
 
 /// Nothing, or which promise was broken.
 pub(crate) type Check = Result<(), String>;
 
 /// A longer wait than any in which something still happens.
 const LONGEST_TICK: Duration = Duration::from_secs(600);
+/// The longest tick of a world whose times are told.
+const WATCHED_LEAP: Duration = Duration::from_secs(1);
 /// The longest tick where holds have a limit.
 const SHORT_LEAP: Duration = Duration::from_secs(5);
 /// An engine that looks as seldom as this has nothing to do but wait.
@@ -102,11 +108,17 @@ pub(crate) struct World {
     /// The rollout in whose turning back all traffic was off the candidate.
     pub(crate) off: Option<usize>,
     pub(crate) outcomes: Vec<Outcome>,
+    /// When the last of them ended.
+    pub(crate) ended_at: Option<At>,
     pub(crate) published: u32,
     /// The first promise that was broken.
     pub(crate) broken: Option<String>,
     /// Calls of the engine to this world, and other signs of life.
     pub(crate) activity: u64,
+    /// What users got from the candidate.
+    pub(crate) exposed: Exposed,
+    /// What it was like over time, if somebody asks for it.
+    pub(crate) moments: Option<Vec<Moment>>,
     quiet: u32,
     /// The next time that somebody waits for.
     awaited: At,
@@ -151,9 +163,12 @@ impl World {
             kept: None,
             off: None,
             outcomes: vec![],
+            ended_at: None,
             published: 0,
             broken: None,
             activity: 0,
+            exposed: Exposed::default(),
+            moments: None,
             quiet: 0,
             awaited: At(u64::MAX),
             wakers: vec![],
@@ -194,7 +209,11 @@ impl World {
             self.quiet = 0;
         }
         // Limits of seconds are not leapt over.
-        let longest = if self.scenario.spec.judge.is_some() { SHORT_LEAP } else { LONGEST_TICK };
+        let longest = match (&self.moments, &self.scenario.spec.judge) {
+            (Some(_), _) => WATCHED_LEAP,
+            (None, Some(_)) => SHORT_LEAP,
+            (None, None) => LONGEST_TICK,
+        };
         let doublings = self.quiet.saturating_sub(QUIET).min(12);
         let mut tick = (short * (1 << doublings)).min(longest);
         let next = self.scenario.ops.first().map_or(self.awaited, |(next, _)| *next);
@@ -203,6 +222,7 @@ impl World {
         self.quiet = self.quiet.saturating_add(1);
         self.now = self.now + tick;
         self.nature();
+        self.note_moment();
         std::mem::take(&mut self.wakers)
     }
 
@@ -214,6 +234,15 @@ impl World {
     /// Wakes the caller at the next tick.
     pub(crate) fn wake_later(&mut self, waker: &Waker) {
         self.wakers.push(waker.clone());
+    }
+
+    /// An approval that is waited for, where everything is approved.
+    pub(crate) fn approval(&self) -> Option<()> {
+        let rollout = self.app.live().filter(|_| self.scenario.suppose.approved)?;
+        let Phase::Forward(now) = rollout.phase else { return None };
+        let gates = &rollout.plan.stages.get(now.stage)?.gates;
+        let waits = now.reached.is_some() && !now.approved && gates.contains(&Gate::Approval);
+        waits.then_some(())
     }
 
     /// While nothing is going on, people need not wait: what they do next they do soon.

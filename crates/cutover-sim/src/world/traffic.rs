@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cutover_core::dataplane::{BySide, Counters, Measured, Second, Seconds};
-use cutover_core::id::InstanceId;
+use cutover_core::id::{InstanceId, ReleaseId};
 use cutover_core::observed::State;
 use cutover_core::sample::Sample;
 use cutover_core::table::Deal;
@@ -12,16 +12,19 @@ use cutover_core::units::{Count, Share};
 use super::World;
 use crate::weather::Showing;
 
-/// Requests a second of the whole app, where there are any.
-const RATE: u32 = 400;
 /// Seconds that are kept.
 const KEPT: u64 = 600;
-/// Errors in a million answers of a release that is as it should be.
-const USUAL: u32 = 20;
-/// ... and of one that is worse.
-const BAD: u32 = 330_000;
-/// Microseconds that every answer takes.
-const USUAL_LATENCY: u64 = 20_000;
+/// All, in thousandths.
+const WHOLE: u32 = 1000;
+
+/// What users got so far from a candidate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Exposed {
+    /// Answers of it. Where a flag decides: to users who have it.
+    pub requests: u64,
+    /// Bad ones among them.
+    pub errors: u64,
+}
 
 impl World {
     /// Counts of the seconds after a cursor, as if the table in force had been in force all along.
@@ -42,59 +45,95 @@ impl World {
     }
 
     fn second(&mut self, second: &mut Second) {
-        let candidate = self.app.live().map(|rollout| rollout.plan.candidate);
-        for (id, requests) in self.dealt(RATE) {
-            let counters = self.answered(requests, candidate == Some(id.release));
-            let measured: &mut Measured = second.releases.entry(id.release).or_default();
-            measured.instances.insert(id, counters);
-            if measured.latency.is_empty() {
-                measured.latency.push((USUAL_LATENCY, 0));
+        let plan = self.app.live().map(|rollout| &rollout.plan);
+        let (candidate, flag) =
+            (plan.map(|plan| plan.candidate), plan.and_then(|p| p.flag.clone()));
+        let rate = self.scenario.suppose.rate;
+        // Where a flag decides, the candidate is as it should be while the flag is off.
+        let raised = flag.map(|key| {
+            let raised = self.plane.in_force.1.flags.get(&key);
+            raised.map_or(Share::ZERO, |raised| raised.share)
+        });
+        let affected = raised.map_or(WHOLE, Share::permille);
+        for (id, requests) in self.dealt(rate) {
+            let affected = if candidate == Some(id.release) { affected } else { 0 };
+            let sample = self.answered(requests, affected);
+            if candidate == Some(id.release) {
+                self.expose(&sample.counts, affected);
             }
-            measured.latency.iter_mut().for_each(|(_, count)| *count += counters.requests);
+            let measured: &mut Measured = second.releases.entry(id.release).or_default();
+            measured.instances.insert(id, sample.counts);
+            cutover_core::sample::add_latencies(&mut measured.latency, &sample.latency);
         }
         let flags = self.plane.in_force.1.flags.clone();
         for (key, raised) in flags.into_iter().filter(|(_, raised)| raised.share < Share::FULL) {
-            let (on, off) = (raised.share.ceil_of(RATE), raised.share.rest().ceil_of(RATE));
-            let mut side = |requests: Count, candidate: bool| {
-                let counts = self.answered(requests, candidate);
-                Sample { counts, latency: vec![(USUAL_LATENCY, counts.requests)] }
-            };
-            second.flags.insert(key, BySide { on: side(on, true), off: side(off, false) });
+            let (on, off) = (raised.share.ceil_of(rate), raised.share.rest().ceil_of(rate));
+            let sides = BySide { on: self.answered(on, WHOLE), off: self.answered(off, 0) };
+            second.flags.insert(key, sides);
         }
     }
 
-    /// So many requests to the candidate, or to others.
-    fn answered(&mut self, requests: Count, candidate: bool) -> Counters {
+    fn expose(&mut self, counts: &Counters, affected: u32) {
+        self.exposed.requests += counts.requests * u64::from(affected) / u64::from(WHOLE);
+        if affected > 0 {
+            self.exposed.errors += counts.errors;
+        }
+    }
+
+    /// So many requests, of which so many of a thousand get what is worse.
+    fn answered(&mut self, requests: Count, affected: u32) -> Sample {
+        let suppose = self.scenario.suppose;
         let worse = match self.scenario.showing {
             Showing::Worse => true,
             Showing::Wavering => self.dice.chance(300),
             Showing::Alike | Showing::Nothing | Showing::Down => false,
         };
-        let share = if worse && candidate { BAD } else { USUAL };
+        let affected = if worse { affected } else { 0 };
+        let more = u64::from(suppose.worse) * u64::from(affected) / u64::from(WHOLE);
+        let share = suppose.errors + u32::try_from(more).unwrap_or(u32::MAX);
         let errors = u64::from(self.dice.successes(requests, share));
-        Counters { requests: u64::from(requests), errors, ..Counters::default() }
+        let requests = u64::from(requests);
+        let usual = u64::try_from(suppose.latency.as_micros()).unwrap_or(u64::MAX);
+        let slow = requests * u64::from(affected) / u64::from(WHOLE);
+        let mut latency =
+            vec![(usual, requests - slow), (usual * u64::from(suppose.slower) / 100, slow)];
+        latency.retain(|(_, count)| *count > 0);
+        latency.sort_unstable();
+        latency.dedup_by(|more, known| {
+            let same = more.0 == known.0;
+            known.1 += if same { more.1 } else { 0 };
+            same
+        });
+        let counts = Counters { requests, errors, ..Counters::default() };
+        Sample { counts, latency }
     }
 
-    /// How many of so many requests each ready instance gets.
-    pub(crate) fn dealt(&self, requests: Count) -> BTreeMap<InstanceId, Count> {
+    /// How many of so many requests each ready instance gets in one second. What does not go evenly
+    /// is dealt by chance, as a proxy that deals exactly in blocks of a hundred does over time.
+    pub(crate) fn dealt(&mut self, requests: Count) -> BTreeMap<InstanceId, Count> {
         let table = &self.plane.in_force.1;
         let ready = |id: &&InstanceId| {
             self.instances.get(id).is_some_and(|real| real.seen.state == State::Ready)
         };
         let members: Vec<InstanceId> = table.serving.keys().filter(ready).copied().collect();
-        let all = members.len();
-        let of = |id: InstanceId| -> Count {
-            let beside = members.iter().filter(|other| other.release == id.release).count();
-            let (parts, whole) = match &table.deal {
-                Deal::Held => (0, 1),
-                Deal::Even => (1, all),
-                Deal::Split { shares, .. } => {
-                    let share = shares.get(&id.release).copied().unwrap_or_default();
-                    (share.permille() as usize, 1000 * beside)
-                }
-            };
-            u32::try_from(requests as usize * parts / whole.max(1)).unwrap_or(requests)
+        let beside = |release: ReleaseId| members.iter().filter(|id| id.release == release).count();
+        let part = |id: &InstanceId| match &table.deal {
+            Deal::Held => (0, 1),
+            Deal::Even => (1, members.len()),
+            Deal::Split { shares, .. } => {
+                let share = shares.get(&id.release).copied().unwrap_or_default();
+                (share.permille() as usize, WHOLE as usize * beside(id.release))
+            }
         };
-        members.iter().map(|id| (*id, of(*id))).collect()
+        let parts: Vec<(InstanceId, (usize, usize))> =
+            members.iter().map(|id| (*id, part(id))).collect();
+        let mut dealt = BTreeMap::new();
+        for (id, (part, whole)) in parts {
+            let (all, whole) = (requests as usize * part, whole.max(1));
+            let rest = u32::try_from(1_000_000 * (all % whole) / whole).unwrap_or(0);
+            let one = u32::from(rest > 0 && self.dice.below(1_000_000) < rest);
+            dealt.insert(id, u32::try_from(all / whole).unwrap_or(requests) + one);
+        }
+        dealt
     }
 }
