@@ -3,12 +3,15 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::attempt::Unanswered;
 use crate::instance::Instance;
@@ -20,6 +23,10 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// How long a connection may take to become idle after its answer ended, say because the instance
 /// answered before it had read the whole request.
 const LINGER: Duration = Duration::from_secs(5);
+/// How long a request waits for a descriptor, if none is left: one that ends gives its own back.
+const SHORTAGE: Duration = Duration::from_secs(5);
+/// Between two looks whether there is one.
+const SHORTAGE_LOOK: Duration = Duration::from_millis(10);
 
 /// A new connection to an instance.
 pub(crate) async fn connect(
@@ -33,7 +40,7 @@ pub(crate) async fn connect(
             instance.refused();
         }
     };
-    let stream = match timeout(CONNECT_LIMIT, TcpStream::connect(instance.address)).await {
+    let stream = match open(plane, instance, line).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
             refused();
@@ -59,6 +66,51 @@ pub(crate) async fn connect(
         Ok(()) => Ok(Lane { sender, wire, reused: false }),
         Err(error) => Err(Unanswered::Unreachable(io::Error::other(error))),
     }
+}
+
+/// Opens a connection, as soon as there is a descriptor for it.
+async fn open(
+    plane: &Plane,
+    instance: &Instance,
+    line: Line,
+) -> Result<io::Result<TcpStream>, Elapsed> {
+    let end = Instant::now() + SHORTAGE;
+    let mut wait = None;
+    loop {
+        match timeout(CONNECT_LIMIT, TcpStream::connect(instance.address)).await {
+            // A copy can be left out.
+            Ok(Err(error))
+                if is_shortage(&error) && line == Line::Users && Instant::now() < end =>
+            {
+                wait.get_or_insert_with(|| Short::of(plane));
+                instance.pool(line).clear();
+                sleep(SHORTAGE_LOOK).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+/// A request that waits for a descriptor, counted until this is dropped: nobody is let in
+/// meanwhile, who would take the next one.
+struct Short<'a>(&'a AtomicUsize);
+
+impl<'a> Short<'a> {
+    fn of(plane: &'a Plane) -> Short<'a> {
+        plane.short.fetch_add(1, Ordering::SeqCst);
+        Short(&plane.short)
+    }
+}
+
+impl Drop for Short<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Is no descriptor left, to this process or to the machine?
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// Keeps a connection whose answer has ended for the next request of its line.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 use crate::plane::Plane;
 use crate::routes::Door;
 use crate::visit;
+
+/// Between two looks whether there is a descriptor again.
+const SHORTAGE_LOOK: Duration = Duration::from_millis(10);
 
 /// The open listeners by name.
 #[derive(Debug, Default)]
@@ -26,6 +30,8 @@ struct Listener {
     address: SocketAddr,
     /// For a keeper that has to adopt it.
     fd: OwnedFd,
+    /// Nobody is accepted before: who waited for long must not be told that there is no such app.
+    begin: CancellationToken,
     close: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -52,7 +58,7 @@ impl Listeners {
         open.iter().filter_map(duplicate).collect()
     }
 
-    /// Begins to accept.
+    /// Takes a socket, from which users are accepted once [`Listeners::begin`] is called.
     pub(crate) fn open(
         &self,
         plane: &Arc<Plane>,
@@ -64,11 +70,25 @@ impl Listeners {
         let address = socket.local_addr()?;
         let fd = socket.as_fd().try_clone_to_owned()?;
         let socket = tokio::net::TcpListener::from_std(socket)?;
-        let close = CancellationToken::new();
-        let task = plane.tasks.spawn(accept(Arc::clone(plane), socket, door, close.clone()));
-        let listener = Listener { address, fd, close, task };
+        let (begin, close) = (CancellationToken::new(), CancellationToken::new());
+        let (begun, closed) = (begin.clone(), close.clone());
+        let plane = Arc::clone(plane);
+        let task = { Arc::clone(&plane) }.tasks.spawn(async move {
+            tokio::select! {
+                () = begun.cancelled() => {}
+                () = closed.cancelled() => {}
+            }
+            accept(plane, socket, door, closed).await;
+        });
+        let listener = Listener { address, fd, begin, close, task };
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(name, listener);
         Ok(address)
+    }
+
+    /// Accepts users from now on: what is in force knows where they go.
+    pub(crate) fn begin(&self) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values().for_each(|listener| listener.begin.cancel());
     }
 
     /// Accepts what is queued and closes this process's descriptors of it.
@@ -79,6 +99,16 @@ impl Listeners {
             // It does not fail, and is not aborted.
             let _ = listener.task.await;
         }
+    }
+}
+
+/// Waits until nobody else waits for a descriptor and there is one more: who is let in needs
+/// another one behind the proxy.
+async fn room(plane: &Plane, socket: &tokio::net::TcpListener) {
+    let is_short =
+        || plane.short.load(Ordering::SeqCst) > 0 || socket.as_fd().try_clone_to_owned().is_err();
+    while is_short() && !plane.stop.is_cancelled() {
+        tokio::time::sleep(SHORTAGE_LOOK).await;
     }
 }
 
@@ -101,9 +131,11 @@ async fn accept(
             () = plane.stop.cancelled() => return,
             () = close.cancelled() => break,
             accepted = socket.accept() => {
+                // The others queue meanwhile.
+                room(&plane, &socket).await;
                 if welcome(accepted).is_err() {
-                    // Out of descriptors, say. They queue meanwhile.
-                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    // Out of descriptors, say.
+                    tokio::time::sleep(SHORTAGE_LOOK).await;
                 }
             }
         }

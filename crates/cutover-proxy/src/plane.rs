@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use cutover_core::id::Subject;
@@ -27,12 +27,16 @@ pub(crate) struct Plane {
     departures: AtomicU64,
     /// The second that is being measured.
     pub(crate) second: AtomicU64,
+    /// Requests that wait for a descriptor.
+    pub(crate) short: AtomicUsize,
     /// Connections of users, which the end of the proxy waits for.
     pub(crate) users: TaskTracker,
     /// Everything else: connections to instances, drain limits.
     pub(crate) tasks: TaskTracker,
-    /// Cancelled when the proxy shall end.
+    /// Cancelled when the proxy shall end: nobody is let in any more.
     pub(crate) stop: CancellationToken,
+    /// Cancelled when it has waited long enough for those who are inside.
+    pub(crate) end: CancellationToken,
 }
 
 /// What became of a request's wish for an instance.

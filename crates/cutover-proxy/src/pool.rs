@@ -89,6 +89,14 @@ impl Pool {
         }
     }
 
+    /// Closes all of them; those that come back are kept as before.
+    pub(crate) fn clear(&self) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(idle) = idle.as_mut() {
+            idle.clear();
+        }
+    }
+
     /// Connections may be kept from now on.
     pub(crate) fn open(&self) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,9 @@
 //! Brings tables into force: one at a time, stored before they are acknowledged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use cutover_core::dataplane::{AppState, DataPlaneState, Publication, Refusal, Seconds};
 use cutover_core::id::Subject;
@@ -46,6 +46,8 @@ pub(crate) struct Publisher {
     pub(crate) fence: AtomicU32,
     /// Held while something is changed.
     pub(crate) change: Mutex<()>,
+    /// Apps whose table may be an old one; users are let in when the newest is there.
+    pub(crate) awaited: std::sync::Mutex<BTreeSet<Subject>>,
 }
 
 impl Publisher {
@@ -70,7 +72,7 @@ impl Publisher {
         Ok(self.state())
     }
 
-    /// Brings a table into force: bind, store, swap, answer.
+    /// Brings a table into force: bind, store, swap, accept, answer.
     pub(crate) async fn put(
         &self,
         subject: Subject,
@@ -115,8 +117,10 @@ impl Publisher {
             None => App::new(subject.clone(), self.plane.second.load(Ordering::SeqCst)),
         };
         let route = Route::new(&app, publication, preview, old.as_deref());
-        apps.insert(subject, Arc::clone(&route));
+        apps.insert(subject.clone(), Arc::clone(&route));
         self.plane.swap(apps);
+        self.awaited().remove(&subject);
+        self.let_users_in();
         self.close_unused().await;
         Ok(route.state())
     }
@@ -130,6 +134,8 @@ impl Publisher {
             self.store_with(&apps, subject, None).await?;
             apps.remove(subject);
             self.plane.swap(apps);
+            self.awaited().remove(subject);
+            self.let_users_in();
             self.close_unused().await;
         }
         Ok(())
@@ -155,6 +161,27 @@ impl Publisher {
         }
         self.plane.swap(apps);
         self.open_missing().await
+    }
+
+    /// Users are not let in before these have a newer table, or [`Publisher::wait_no_longer`].
+    pub(crate) fn wait_for_news(&self, of: impl Iterator<Item = Subject>) {
+        self.awaited().extend(of);
+    }
+
+    /// What is at hand has to do.
+    pub(crate) fn wait_no_longer(&self) {
+        self.awaited().clear();
+        self.let_users_in();
+    }
+
+    fn awaited(&self) -> MutexGuard<'_, BTreeSet<Subject>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn let_users_in(&self) {
+        if self.awaited().is_empty() {
+            self.listeners.begin();
+        }
     }
 
     /// Tries again to open the listeners that could not be opened at the start.
@@ -184,6 +211,7 @@ impl Publisher {
         if is_moved {
             self.plane.swap(apps);
         }
+        self.let_users_in();
         is_complete
     }
 

@@ -23,6 +23,11 @@ use crate::{Folders, ballast};
 
 /// How long requests may take to end when the proxy is told to.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long the last answers may take then.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+/// How long users queue for a newer table where the one at hand may name instances that are gone;
+/// a daemon that runs brings it within a second.
+const NEWS: Duration = Duration::from_secs(2);
 /// How long the keeper may take to be there.
 const KEEPER_LIMIT: Duration = Duration::from_secs(10);
 
@@ -61,21 +66,22 @@ pub fn serve(folders: &Folders) -> Result<(), ServeError> {
         return Err(ServeError::Taken(folders.proxy_lock()));
     };
     let log = Log(folders.log());
-    let (stored, warning) = state_file::load(folders)?;
-    if let Some(warning) = warning {
-        log.line(&format!("proxy: {warning}"));
+    let (stored, fallback) = state_file::load(folders)?;
+    if let Some(fallback) = &fallback {
+        log.line(&format!("proxy: {}", fallback.warning));
     }
+    let is_old = fallback.is_some_and(|fallback| fallback.is_old);
     // Where there is no room now, the next change of a table tries again.
     let _ = ballast::refill(folders);
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = runtime.block_on(run(folders, stored.unwrap_or_default(), log));
+    let served = runtime.block_on(run(folders, stored.unwrap_or_default(), is_old, log));
     // What is still open ends here.
     runtime.shutdown_timeout(Duration::from_millis(100));
     served
 }
 
-async fn run(folders: &Folders, stored: Stored, log: Log) -> Result<(), ServeError> {
+async fn run(folders: &Folders, stored: Stored, is_old: bool, log: Log) -> Result<(), ServeError> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut epoch = [0; 8];
@@ -89,7 +95,11 @@ async fn run(folders: &Folders, stored: Stored, log: Log) -> Result<(), ServeErr
         epoch: u64::from_ne_bytes(epoch),
         fence: AtomicU32::new(0),
         change: tokio::sync::Mutex::default(),
+        awaited: std::sync::Mutex::default(),
     });
+    if is_old {
+        publisher.wait_for_news(stored.apps.keys().cloned());
+    }
     let plane = &publisher.plane;
     plane.second.store(1, Ordering::SeqCst);
     wait_for_keeper(folders).await?;
@@ -99,6 +109,13 @@ async fn run(folders: &Folders, stored: Stored, log: Log) -> Result<(), ServeErr
     let socket = own_socket(&folders.control_socket()).map_err(ServeError::Control)?;
     socket.set_nonblocking(true)?;
     let socket = tokio::net::UnixListener::from_std(socket)?;
+    if is_old {
+        let publisher = Arc::clone(&publisher);
+        plane.tasks.spawn(async move {
+            sleep(NEWS).await;
+            publisher.wait_no_longer();
+        });
+    }
     plane.tasks.spawn(control::serve(Arc::clone(&publisher), socket));
     plane.tasks.spawn(count_seconds(Arc::clone(plane)));
     let watcher = Arc::clone(&publisher);
@@ -113,8 +130,12 @@ async fn run(folders: &Folders, stored: Stored, log: Log) -> Result<(), ServeErr
     }
     plane.stop.cancel();
     plane.users.close();
-    // What has not ended by then is cut.
-    let _ = timeout(GRACE, plane.users.wait()).await;
+    // Tables come meanwhile as before, so that those who are held may still be served.
+    if timeout(GRACE, plane.users.wait()).await.is_err() {
+        // They are told, and what else has not ended is cut.
+        plane.end.cancel();
+        let _ = timeout(LAST_WORDS, plane.users.wait()).await;
+    }
     Ok(())
 }
 

@@ -71,14 +71,24 @@ struct File {
     state: Value,
 }
 
+/// Why the copy before is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fallback {
+    /// For the log.
+    pub(crate) warning: String,
+    /// Was there a newer one, so that what is loaded may not be in force any more?
+    pub(crate) is_old: bool,
+}
+
 /// The stored state; `None` where nothing was ever stored. Says so where it is not the newest.
-pub(crate) fn load(folders: &Folders) -> Result<(Option<Stored>, Option<String>), StateError> {
+pub(crate) fn load(folders: &Folders) -> Result<(Option<Stored>, Option<Fallback>), StateError> {
     let (path, previous) = (folders.state_file(), folders.previous_state_file());
-    let current = match read(&path) {
+    let (current, is_old) = match read(&path) {
         Ok(Some(stored)) => return Ok((Some(stored), None)),
-        // A crash between the two steps of `store` leaves the previous copy only.
-        Ok(None) => "it is missing".to_owned(),
-        Err(wrong) => wrong,
+        // A crash between the two steps of `store` leaves the previous copy only, and the next one
+        // is not in force yet.
+        Ok(None) => ("it is missing".to_owned(), false),
+        Err(wrong) => (wrong, true),
     };
     match read(&previous) {
         Ok(Some(stored)) => {
@@ -86,10 +96,8 @@ pub(crate) fn load(folders: &Folders) -> Result<(Option<Stored>, Option<String>)
             // and not copied, so that a full disk does not keep the proxy from starting.
             std::fs::rename(&previous, &path)
                 .map_err(|source| StateError::Keep { path: path.clone(), source })?;
-            Ok((
-                Some(stored),
-                Some(format!("{}: {current}; using the copy before", path.display())),
-            ))
+            let warning = format!("{}: {current}; using the copy before", path.display());
+            Ok((Some(stored), Some(Fallback { warning, is_old })))
         }
         Ok(None) if !path.exists() => Ok((None, None)),
         Ok(None) => {
@@ -178,9 +186,10 @@ mod tests {
         let changed = text.replace("\"fence\":2", "\"fence\":3");
         assert_ne!(text, changed);
         write_atomic(&folders.state_file(), changed.as_bytes()).unwrap();
-        let (stored, warning) = load(&folders).unwrap();
+        let (stored, fallback) = load(&folders).unwrap();
+        let fallback = fallback.unwrap();
         assert_eq!(stored, Some(fence(1)));
-        assert!(warning.unwrap().contains("checksum"));
+        assert!(fallback.warning.contains("checksum") && fallback.is_old);
         // The good copy was put in place of the bad one.
         assert_eq!(load(&folders).unwrap(), (Some(fence(1)), None));
         for path in [folders.state_file(), folders.previous_state_file()] {
@@ -238,6 +247,8 @@ mod tests {
         let folders = folders(folder.path());
         store(&folders, &fence(4)).unwrap();
         std::fs::rename(folders.state_file(), folders.previous_state_file()).unwrap();
-        assert_eq!(load(&folders).unwrap().0, Some(fence(4)));
+        let (stored, fallback) = load(&folders).unwrap();
+        assert_eq!(stored, Some(fence(4)));
+        assert!(!fallback.unwrap().is_old, "it is what was acknowledged last");
     }
 }

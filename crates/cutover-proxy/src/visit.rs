@@ -173,7 +173,7 @@ impl Visit<'_> {
                     return Err(self.fail("no server became ready in time"));
                 }
                 () = self.visitor.left() => return Err(Box::new(pages::busy("the user has left"))),
-                () = plane.stop.cancelled() => return Err(self.fail("the proxy is stopping")),
+                () = plane.end.cancelled() => return Err(self.fail("the proxy is stopping")),
             }
         }
     }

@@ -65,6 +65,8 @@ impl<W: World> Driver<W> {
         } else if let Some(unanswered) = self.watch.unanswered() {
             unanswered.clone()
         } else if same_frontend || untouched {
+            // Also a table whose answer never came may be in force by now.
+            self.fine("publish");
             return false;
         } else {
             (Generation { epoch: self.app.epoch, seq: newest.0.seq + 1 }, newest.1.clone())
@@ -194,9 +196,9 @@ impl<W: World> Driver<W> {
             match self.context.dataplane.remove(&self.subject, self.app.epoch).await {
                 Ok(()) => {
                     self.watch.state = None;
-                    self.fine("publish");
+                    self.fine("remove");
                 }
-                Err(error) => return self.trouble("publish", &chain(&error)),
+                Err(error) => return self.trouble("remove", &chain(&error)),
             }
         }
         for reply in self.down_replies.drain(..) {

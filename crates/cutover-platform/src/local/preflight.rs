@@ -5,9 +5,12 @@ use std::path::Path;
 
 use cutover_core::release::Release;
 use cutover_engine::ports::PlatformError;
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, access, statvfs};
 
 use super::{command, paths, secrets};
+
+/// What the files of one release may need: journal, logs, what each instance is started by.
+const ROOM: u64 = 4 << 20;
 
 /// What is wrong, and what to do about it.
 struct Flaw {
@@ -19,7 +22,7 @@ fn flaw(message: impl Into<String>, help: impl Into<String>) -> Flaw {
     Flaw { message: message.into(), help: help.into() }
 }
 
-/// Looks at command, directory, secrets and the state folder.
+/// Looks at command, directory, secrets, the state folder and its disk.
 ///
 /// # Errors
 /// Everything that is wrong, as one error with one line for each.
@@ -37,6 +40,7 @@ pub(crate) fn check(state: &Path, release: &Release) -> Result<(), PlatformError
         }
     }
     flaws.extend(writable(&paths::instances(state)));
+    flaws.extend(room(&paths::instances(state)));
     if flaws.is_empty() {
         return Ok(());
     }
@@ -105,6 +109,19 @@ fn directory(path: &Path) -> Option<Flaw> {
         ));
     }
     None
+}
+
+/// A release that has stopped old instances must be able to start new ones.
+fn room(path: &Path) -> Option<Flaw> {
+    // What cannot be asked is not known to be missing.
+    let disk = statvfs(path).ok()?;
+    let left = disk.f_bavail.saturating_mul(disk.f_frsize);
+    (left < ROOM).then(|| {
+        flaw(
+            format!("only {} KiB are left on the disk of {}", left / 1024, path.display()),
+            format!("make room there: a release needs {} KiB for its files", ROOM / 1024),
+        )
+    })
 }
 
 fn writable(path: &Path) -> Option<Flaw> {

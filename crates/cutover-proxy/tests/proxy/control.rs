@@ -95,6 +95,49 @@ fn everything_acknowledged_is_there_after_a_restart() {
 }
 
 #[test]
+fn who_queued_before_the_first_table_is_served_by_it() {
+    let mut proxy = Proxy::start();
+    let one = Instance::start("one");
+    proxy.publish(even(&[("r1.0", one.address)]));
+    for path in [proxy.folders.state_file(), proxy.folders.previous_state_file()] {
+        let _ = std::fs::remove_file(path);
+    }
+    let pid = proxy.state().pid;
+    proxy.kill_proxy();
+    until("a proxy without a table", || proxy.try_state().is_some_and(|state| state.pid != pid));
+    // The keeper holds the socket, so they queue.
+    let users: Vec<User> = (0..50).map(|_| User::connect(proxy.listen)).collect();
+    users.iter().for_each(|user| user.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n"));
+    proxy.publish(even(&[("r1.0", one.address)]));
+    let statuses: Vec<u16> = users.iter().map(|user| user.read().unwrap().status).collect();
+    assert_eq!(statuses, [200; 50]);
+}
+
+#[test]
+fn an_old_table_is_used_only_where_no_newer_one_comes() {
+    let mut proxy = Proxy::start();
+    let (gone, one) = (Instance::start("gone"), Instance::start("one"));
+    proxy.publish(even(&[("r1.0", gone.address)]));
+    proxy.publish(even(&[("r2.0", one.address)]));
+    let damage = |proxy: &Proxy| {
+        cutover_files::write_atomic(&proxy.folders.state_file(), b"{").unwrap();
+        let pid = proxy.state().pid;
+        proxy.kill_proxy();
+        until("the next proxy", || proxy.try_state().is_some_and(|state| state.pid != pid));
+    };
+    damage(&proxy);
+    // Who comes now would meet an instance that the newest table does not name.
+    let user = User::connect(proxy.listen);
+    user.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    proxy.publish(even(&[("r2.0", one.address)]));
+    assert_eq!(user.read().unwrap().text(), "one");
+    // Without a daemon the old one is better than none.
+    proxy.publish(even(&[("r3.0", gone.address)]));
+    damage(&proxy);
+    assert_eq!(get(proxy.listen, "/").text(), "one");
+}
+
+#[test]
 fn a_listener_that_was_taken_meanwhile_is_opened_when_it_is_free() {
     let mut proxy = Proxy::start();
     let one = Instance::start("one");

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use cutover_core::dataplane::WhileDown;
 use cutover_core::table::Table;
 use cutover_core::units::Span;
+use rustix::process::Signal;
 
 use crate::support::client::{User, get};
 use crate::support::instance::Instance;
-use crate::support::{Proxy, even, until};
+use crate::support::{Proxy, even, signal, until};
 
 #[test]
 fn those_who_leave_are_dropped_also_with_their_body_unread() {
@@ -51,6 +52,30 @@ fn a_table_that_serves_answers_those_who_wait() {
     }
     let (all, none) = proxy.count_to(10);
     assert_eq!((all.held, all.failed, none.requests), (10, 0, 0));
+}
+
+#[test]
+fn a_proxy_that_is_told_to_stop_still_holds_those_inside_for_a_while() {
+    let mut proxy = Proxy::start();
+    let one = Instance::start("one");
+    let held = |proxy: &mut Proxy| {
+        proxy.publish(Table::default());
+        let user = User::connect(proxy.listen);
+        user.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+        until("it is held", || proxy.app().held == 1);
+        signal(proxy.state().pid, Signal::TERM);
+        user
+    };
+    let user = held(&mut proxy);
+    let pid = proxy.state().pid;
+    proxy.publish(even(&[("r1.0", one.address)]));
+    assert_eq!(user.read().unwrap().text(), "one");
+    until("another proxy serves", || proxy.try_state().is_some_and(|state| state.pid != pid));
+    // Where no server comes, that is said, and the connection is not just cut.
+    let user = held(&mut proxy);
+    let answer = user.read().unwrap();
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().contains("the proxy is stopping"), "{answer:?}");
 }
 
 #[test]

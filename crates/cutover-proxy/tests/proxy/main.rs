@@ -8,6 +8,7 @@
 )]
 
 mod control;
+mod descriptors;
 mod drain;
 mod experiment;
 mod flags;

@@ -289,6 +289,7 @@ fn a_full_disk_keeps_the_old_version_and_lets_abort_work() {
     });
     disk.fill();
     assert_eq!(served(world).as_deref(), Some("v1"));
+    world.deploy("v3 --supersede").expect_code(4).complains("KiB are left");
     world.run("abort").expect_ok();
     wait_until("the candidate is gone", || {
         let status = status(world);

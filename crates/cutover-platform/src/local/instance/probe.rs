@@ -1,6 +1,7 @@
 //! One look at whether an instance answers.
 
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -12,9 +13,13 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use rustix::io::Errno;
+use tokio::net::TcpSocket;
 
 use super::super::logs::printable;
+
+/// Between two looks whether there is a descriptor again.
+const SHORTAGE_LOOK: Duration = Duration::from_millis(20);
 
 /// So much of an answer's body is shown.
 const SHOWN: usize = 120;
@@ -24,7 +29,8 @@ const SHOWN: usize = 120;
 /// # Errors
 /// Why it is not good, to follow `GET URL → `.
 pub(super) async fn get(address: SocketAddr, path: &str, longest: Duration) -> Result<(), String> {
-    match tokio::time::timeout(longest, exchange(address, path)).await {
+    let socket = socket(address).await.map_err(|error| reason(&error))?;
+    match tokio::time::timeout(longest, exchange(socket, address, path)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(reason)) => Err(reason),
         Err(_) => Err(format!("no answer within {}", Span(longest))),
@@ -36,21 +42,44 @@ pub(super) async fn get(address: SocketAddr, path: &str, longest: Duration) -> R
 /// # Errors
 /// Why that does not work.
 pub(super) async fn connect(address: SocketAddr, longest: Duration) -> Result<(), String> {
-    match tokio::time::timeout(longest, TcpStream::connect(address)).await {
+    let socket = socket(address).await.map_err(|error| reason(&error))?;
+    match tokio::time::timeout(longest, socket.connect(address)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(reason(&error)),
         Err(_) => Err(format!("no connection within {}", Span(longest))),
     }
 }
 
-async fn exchange(address: SocketAddr, path: &str) -> Result<(), String> {
+/// A socket, as soon as there is a descriptor for it: who cannot look has seen nothing bad.
+async fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    sooner_or_later(|| match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    })
+    .await
+}
+
+async fn sooner_or_later<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match open() {
+            Err(error)
+                if matches!(Errno::from_io_error(&error), Some(Errno::MFILE | Errno::NFILE)) =>
+            {
+                tokio::time::sleep(SHORTAGE_LOOK).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+async fn exchange(socket: TcpSocket, address: SocketAddr, path: &str) -> Result<(), String> {
     let request = Request::get(path)
         .header(header::HOST, address.to_string())
         .header(header::USER_AGENT, "cutover-health")
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| error.to_string())?;
-    let stream = TcpStream::connect(address).await.map_err(|error| reason(&error))?;
+    let stream = socket.connect(address).await.map_err(|error| reason(&error))?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| reason(&error))?;
     // The connection only moves while it is polled, so both are driven side by side.
@@ -108,5 +137,24 @@ fn reason(error: &(dyn Error + 'static)) -> String {
         Some(std::io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
         Some(std::io::ErrorKind::ConnectionReset) => "connection reset".to_owned(),
         Some(_) | None => deepest.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_descriptor_nothing_is_seen_until_there_is_one() {
+        let mut tries = 0;
+        let opened = sooner_or_later(|| {
+            tries += 1;
+            let shortage = [Errno::MFILE, Errno::NFILE].get(tries - 1);
+            shortage.map_or(Ok("open"), |errno| Err((*errno).into()))
+        });
+        assert_eq!(opened.await.unwrap(), "open");
+        assert_eq!(tries, 3);
+        let refused = sooner_or_later(|| Err::<(), _>(Errno::AFNOSUPPORT.into())).await;
+        assert!(refused.is_err(), "anything else is told");
     }
 }
