@@ -41,6 +41,7 @@ pages! {
     learning_path: "docs/learning-path.md",
     metrics: "docs/metrics.md",
     monitoring: "docs/monitoring-guide.md",
+    testing: "docs/testing.md",
     troubleshooting: "docs/troubleshooting.md",
     ab_testing: "patterns/ab-testing.md",
     big_bang: "patterns/big-bang.md",
