@@ -238,7 +238,7 @@ fn weather(dice: &mut Dice, n: Count, clean: bool) -> ([Behaviour; VERSIONS], Sh
     };
     let mut some = |of: u32, rate: u32| if dice.below(10) < of { rate } else { 0 };
     let faults = Faults {
-        engine_death: some(5, 12),
+        engine_death: some(5, 8),
         proxy_death: some(3, 10),
         lost: some(5, 200),
         platform: some(3, 60),
