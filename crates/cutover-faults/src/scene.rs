@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::fault::Fault;
 use crate::journal::Journal;
 use crate::users::Users;
-use crate::world::{App, Ports, Ran, Started, Version, World};
+use crate::world::{App, Pattern, Ports, Ran, Started, Version, World};
 
 /// How many apps are released at once where it is many.
 const CROWD: u32 = 20;
@@ -117,7 +117,7 @@ impl<'a> Scene<'a> {
         self.mark = Journal::open(&self.world.state())?.newest()?;
         for (app, number) in self.apps.iter().zip(0..) {
             app.write_spec(self.world.program(), self.choices.version)?;
-            let all = crate::world::Pattern::ALL;
+            let all = Pattern::ALL;
             let pattern = match self.apps.len() {
                 1 => self.choices.pattern,
                 _ => all[number % all.len()],
@@ -164,7 +164,7 @@ impl<'a> Scene<'a> {
     /// Ends an experiment that is on in favour of the new version; true if it was asked for.
     fn conclude(&self) -> Result<bool, Failure> {
         let [app] = self.apps.as_slice() else { return Ok(false) };
-        if self.choices.pattern != crate::world::Pattern::AbTesting {
+        if self.choices.pattern != Pattern::AbTesting {
             return Ok(true);
         }
         let status = self.world.ask_daemon(&format!("/v1/apps/{}", app.name));
@@ -174,6 +174,14 @@ impl<'a> Scene<'a> {
             self.world.run_in(&app.folder, "experiment conclude --keep b --detach")?;
         }
         Ok(is_on)
+    }
+
+    /// Are users served, whatever there is no room, no daemon or no journal for? Between the versions
+    /// of a big bang nobody serves, and what comes next may need just that.
+    pub(crate) fn users_are_served(&self) -> bool {
+        let may_be_down = self.choices.pattern == Pattern::BigBang;
+        let served = |users: &Users| users.a_while(10, Duration::from_secs(10));
+        may_be_down || self.users.iter().all(served)
     }
 
     /// One of these, as the seed says.

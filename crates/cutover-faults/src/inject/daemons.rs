@@ -67,9 +67,11 @@ fn wait_for_charge(scene: &mut Scene<'_>, before: u64, begun: Instant) {
     }
 }
 
-/// Is the app shown with what it has: a release that is live, and instances?
+/// Is the app shown with what it has: a release that is live, and instances? In the middle of a big
+/// bang there are none.
 fn is_complete(app: &Value) -> bool {
-    app["live"].is_object() && app["instances"].as_array().is_some_and(|all| !all.is_empty())
+    let runs = app["instances"].as_array().is_some_and(|all| !all.is_empty());
+    app["live"].is_object() && (runs || app["rollout"].is_object())
 }
 
 pub(super) fn restart(scene: &mut Scene<'_>) -> Result<(), Failure> {

@@ -9,7 +9,6 @@ use rustix::fs::{FallocateFlags, fallocate};
 use crate::failure::{Failure, cannot};
 use crate::fault::Since;
 use crate::scene::Scene;
-use crate::world::Pattern;
 
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(6);
@@ -62,10 +61,7 @@ pub(super) fn fill(scene: &mut Scene<'_>, since: Since) -> Result<(), Failure> {
     if since == Since::During && scene.choices.also {
         abort(scene)?;
     }
-    // Between the versions of a big bang nobody serves, and the next one needs room to start.
-    let down = since == Since::During && scene.choices.pattern == Pattern::BigBang;
-    let served = || scene.users.iter().all(|users| users.a_while(10, Duration::from_secs(10)));
-    if !down && !served() {
+    if !scene.users_are_served() {
         scene.effect.wrong.push("users are not served while the disk is full".to_owned());
     }
     drop(filler);

@@ -105,7 +105,7 @@ pub(super) fn garble_journal(scene: &mut Scene<'_>) -> Result<(), Failure> {
     if ran.code == Some(0) || !ran.stderr.contains("journal") {
         scene.effect.wrong.push(format!("a garbled journal is not told: {ran}"));
     }
-    if !scene.users.iter().all(|users| users.a_while(20, Duration::from_secs(10))) {
+    if !scene.users_are_served() {
         scene.effect.wrong.push("users are not served while the journal is garbled".to_owned());
     }
 

@@ -36,19 +36,18 @@ impl Figures {
     /// All kinds that there are times of.
     pub(crate) fn table(outcomes: &[Outcome]) -> Table {
         let mut table = Table::new(&["until", "times", "median", "p99", "max"]);
-        let kinds: [(&str, &[Fault]); 6] = [
+        let kinds: [(&str, &[Fault]); 7] = [
             ("a killed daemon's successor is in charge", &[Fault::Kill(Role::Daemon)]),
             ("the same, with twenty apps in the middle of releases", &[Fault::Crowd]),
             ("one of four daemons started at once is in charge", &[Fault::Daemons]),
             ("a daemon that was stopped and started is in charge", &[Fault::Restart(Part::Daemon)]),
             (
                 "a new user is served after kill -9 of the proxy",
-                &[
-                    Fault::Kill(Role::Proxy),
-                    Fault::ProxyState(Damage::Truncated),
-                    Fault::ProxyState(Damage::Garbled),
-                    Fault::ProxyState(Damage::PreviousGone),
-                ],
+                &[Fault::Kill(Role::Proxy), Fault::ProxyState(Damage::PreviousGone)],
+            ),
+            (
+                "the same, with its newest file damaged",
+                &[Fault::ProxyState(Damage::Truncated), Fault::ProxyState(Damage::Garbled)],
             ),
             ("a new user is served after SIGTERM of the proxy", &[Fault::Restart(Part::Proxy)]),
         ];
