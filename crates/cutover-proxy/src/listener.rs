@@ -8,12 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::plane::Plane;
-use crate::routes::Door;
-use crate::visit;
 
 /// The open listeners by name.
 #[derive(Debug, Default)]
@@ -52,20 +51,20 @@ impl Listeners {
         open.iter().filter_map(duplicate).collect()
     }
 
-    /// Begins to accept.
+    /// Begins to accept; each connection is given to `welcome`, which returns at once.
     pub(crate) fn open(
         &self,
         plane: &Arc<Plane>,
         name: String,
         socket: OwnedFd,
-        door: Door,
+        welcome: impl Fn(TcpStream, SocketAddr) + Send + Sync + 'static,
     ) -> io::Result<SocketAddr> {
         let socket = TcpListener::from(socket);
         let address = socket.local_addr()?;
         let fd = socket.as_fd().try_clone_to_owned()?;
         let socket = tokio::net::TcpListener::from_std(socket)?;
         let close = CancellationToken::new();
-        let task = plane.tasks.spawn(accept(Arc::clone(plane), socket, door, close.clone()));
+        let task = plane.tasks.spawn(accept(plane.stop.clone(), socket, welcome, close.clone()));
         let listener = Listener { address, fd, close, task };
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(name, listener);
         Ok(address)
@@ -83,22 +82,21 @@ impl Listeners {
 }
 
 async fn accept(
-    plane: Arc<Plane>,
+    stop: CancellationToken,
     socket: tokio::net::TcpListener,
-    door: Door,
+    welcome: impl Fn(TcpStream, SocketAddr),
     close: CancellationToken,
 ) {
-    let welcome = |accepted: io::Result<(tokio::net::TcpStream, SocketAddr)>| {
+    let welcome = |accepted: io::Result<(TcpStream, SocketAddr)>| {
         let (stream, from) = accepted?;
-        let visit = visit::serve(Arc::clone(&plane), door.clone(), stream, from);
-        plane.users.spawn(visit);
+        welcome(stream, from);
         io::Result::Ok(())
     };
     loop {
         tokio::select! {
             biased;
             // What is queued stays there for the next proxy: the keeper holds the socket.
-            () = plane.stop.cancelled() => return,
+            () = stop.cancelled() => return,
             () = close.cancelled() => break,
             accepted = socket.accept() => {
                 if welcome(accepted).is_err() {

@@ -11,11 +11,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use crate::control;
+use crate::control::{self, Desk};
 use crate::keeper::{KeepError, own_socket, take_lock};
 use crate::keeper_link::KeeperLink;
-use crate::listener::Listeners;
 use crate::log::Log;
+use crate::ofrep::Catalog;
 use crate::plane::Plane;
 use crate::publish::Publisher;
 use crate::state_file::{self, StateError, Stored};
@@ -84,11 +84,21 @@ async fn run(folders: &Folders, stored: Stored, log: Log) -> Result<(), ServeErr
         plane: Arc::new(Plane::default()),
         folders: folders.clone(),
         link: KeeperLink(folders.keeper_socket()),
-        listeners: Listeners::default(),
+        listeners: Arc::default(),
         log,
         epoch: u64::from_ne_bytes(epoch),
         fence: AtomicU32::new(0),
         change: tokio::sync::Mutex::default(),
+    });
+    let catalog = Arc::new(Catalog {
+        environments: Default::default(),
+        plane: Arc::clone(&publisher.plane),
+        folders: folders.clone(),
+        link: publisher.link.clone(),
+        listeners: Arc::clone(&publisher.listeners),
+        log: publisher.log.clone(),
+        epoch: publisher.epoch,
+        change: Default::default(),
     });
     let plane = &publisher.plane;
     plane.second.store(1, Ordering::SeqCst);
@@ -96,10 +106,15 @@ async fn run(folders: &Folders, stored: Stored, log: Log) -> Result<(), ServeErr
     if !publisher.restore(stored).await {
         plane.tasks.spawn(reopen(Arc::clone(&publisher)));
     }
+    catalog.restore().await;
+    if !catalog.open_missing().await {
+        plane.tasks.spawn(reopen_flags(Arc::clone(&catalog)));
+    }
     let socket = own_socket(&folders.control_socket()).map_err(ServeError::Control)?;
     socket.set_nonblocking(true)?;
     let socket = tokio::net::UnixListener::from_std(socket)?;
-    plane.tasks.spawn(control::serve(Arc::clone(&publisher), socket));
+    let desk = Desk { publisher: Arc::clone(&publisher), catalog };
+    plane.tasks.spawn(control::serve(Arc::new(desk), socket));
     plane.tasks.spawn(count_seconds(Arc::clone(plane)));
     let watcher = Arc::clone(&publisher);
     plane.tasks.spawn(async move {
@@ -132,6 +147,15 @@ async fn reopen(publisher: Arc<Publisher>) {
     loop {
         sleep(Duration::from_secs(1)).await;
         if publisher.reopen().await {
+            return;
+        }
+    }
+}
+
+async fn reopen_flags(catalog: Arc<Catalog>) {
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        if catalog.open_missing().await {
             return;
         }
     }

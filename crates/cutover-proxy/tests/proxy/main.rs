@@ -16,6 +16,7 @@ mod hold;
 mod keeper;
 mod retry;
 mod routing;
+mod served_flags;
 mod shadow;
 mod streams;
 mod support;
