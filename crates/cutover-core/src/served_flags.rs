@@ -7,6 +7,7 @@
 //! | `PUT /v1/flags/{environment}` | [`FlagPublication`] → [`FlagsState`], once served and stored |
 //! | `DELETE /v1/flags/{environment}` | → 204, once the listener is given back |
 //! | `GET /v1/flags` | → [`FlagsState`] by environment |
+//! | `GET /v1/flags/{environment}/sources` | → a list of [`FlagSource`], as served |
 //! | `GET /v1/flags/{environment}/tracks?after=CURSOR` | → [`Tracks`] |
 //!
 //! A publication with a document that cannot be used is refused (422), and what was served before is

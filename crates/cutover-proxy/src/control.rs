@@ -121,6 +121,11 @@ async fn flags(desk: &Desk, head: &Parts, body: Incoming, rest: &[&str]) -> Resu
     let (catalog, tasks) = (Arc::clone(&desk.catalog), desk.publisher.plane.tasks.clone());
     match (&head.method, rest) {
         (&Method::GET, []) => Ok(json(&catalog.state())),
+        (&Method::GET, [name, "sources"]) => {
+            let name = environment(name)?;
+            let sources = catalog.sources(&name).await;
+            sources.map(|sources| json(&sources)).map_err(refused)
+        }
         (&Method::GET, [name, "tracks"]) => {
             let after = number(head, "after")?;
             let tracks = catalog.tracks(&environment(name)?, after);

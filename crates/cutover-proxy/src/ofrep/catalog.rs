@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use cutover_core::dataplane::Refusal;
 use cutover_core::id::Environment;
-use cutover_core::served_flags::{FlagPublication, FlagsState, RefusedFlags, Tracks};
+use cutover_core::served_flags::{FlagPublication, FlagSource, FlagsState, RefusedFlags, Tracks};
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
@@ -124,7 +124,7 @@ impl Catalog {
             self.bind(name, listen).await?;
         }
         let (folders, own) = (self.folders.clone(), name.clone());
-        let stored = Stored { publication, since: at };
+        let stored = Stored { publication, since: served.since };
         let stored = spawn_blocking(move || store::store(&folders, &own, &stored));
         let why = |error: crate::StateError| refusal(format!("they cannot be stored: {error}"));
         finished(stored.await)?.map_err(why)?;
@@ -184,6 +184,20 @@ impl Catalog {
         serving.end.cancel();
         self.close_unused(name).await;
         Ok(())
+    }
+
+    /// The documents that are served, as they were stored.
+    pub(crate) async fn sources(&self, name: &Environment) -> Result<Vec<FlagSource>, Denied> {
+        let _change = self.change.lock().await;
+        let unknown = || Denied::Unknown(refusal(format!("no flags are served for {name}")));
+        if !self.environments.load().contains_key(name) {
+            return Err(unknown());
+        }
+        let (folders, own) = (self.folders.clone(), name.clone());
+        let stored = spawn_blocking(move || store::load(&folders, &own)).await;
+        let (stored, _) =
+            finished(stored).and_then(|stored| stored.map_err(refusal)).map_err(Denied::Cannot)?;
+        Ok(stored.publication.sources)
     }
 
     /// Tracks after a cursor.

@@ -71,8 +71,7 @@ impl Serving {
     /// Serves something newer, and tells those who wait if their answers change.
     pub(super) fn swap(&self, new: Served) {
         let (new, old) = (Arc::new(new), self.served());
-        self.confirmed.store(new.since.0, Ordering::Relaxed);
-        self.set_refused(None);
+        self.confirm(now());
         self.served.store(Arc::clone(&new));
         if new.differs(&old) {
             self.changes.send_replace(new.version.as_str().into());

@@ -74,6 +74,8 @@ impl Served {
             let known = before.and_then(|before| before.counts.get(*key)).cloned();
             (Box::from(*key), known.unwrap_or_default())
         });
+        let digest = digest(publication);
+        let same = before.filter(|before| before.digest == digest);
         Ok(Served {
             counts: own.collect(),
             flags: u32::try_from(keys.len()).unwrap_or(u32::MAX),
@@ -83,9 +85,9 @@ impl Served {
             origins,
             version: definitions.version(),
             generation: publication.generation,
-            digest: digest(publication),
+            digest,
             listen: publication.listen,
-            since: now,
+            since: same.map_or(now, |before| before.since),
             problems: problems.iter().take(MOST_PROBLEMS).map(told).collect(),
             definitions,
         })

@@ -26,7 +26,7 @@ pub(super) struct Stored {
 }
 
 /// What was stored and a warning, or why it cannot be used.
-type Found = (Environment, Result<(Stored, Option<String>), String>);
+type Found = Result<(Stored, Option<String>), String>;
 
 fn paths(folders: &Folders, environment: &Environment) -> (PathBuf, PathBuf) {
     let path = |ending: &str| folders.flags().join(format!("{environment}{ending}"));
@@ -57,7 +57,7 @@ pub(super) fn remove(folders: &Folders, environment: &Environment) -> io::Result
 }
 
 /// All that is stored.
-pub(super) fn all(folders: &Folders) -> Vec<Found> {
+pub(super) fn all(folders: &Folders) -> Vec<(Environment, Found)> {
     let entries = fs::read_dir(folders.flags()).into_iter().flatten().flatten();
     let environment = |entry: fs::DirEntry| {
         let name = entry.file_name().into_string().ok()?;
@@ -66,13 +66,18 @@ pub(super) fn all(folders: &Folders) -> Vec<Found> {
     };
     let found: BTreeSet<Environment> = entries.filter_map(environment).collect();
     let load = |environment: Environment| {
-        let (path, previous) = paths(folders, &environment);
-        let loaded = match load_from(&path, &previous) {
-            Ok((Some(stored), warning)) => Ok((stored, warning)),
-            Ok((None, _)) => Err("it went away".to_owned()),
-            Err(error) => Err(error.to_string()),
-        };
+        let loaded = load(folders, &environment);
         (environment, loaded)
     };
     found.into_iter().map(load).collect()
+}
+
+/// What is stored of one environment.
+pub(super) fn load(folders: &Folders, environment: &Environment) -> Found {
+    let (path, previous) = paths(folders, environment);
+    match load_from(&path, &previous) {
+        Ok((Some(stored), warning)) => Ok((stored, warning)),
+        Ok((None, _)) => Err("they are stored no longer".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }

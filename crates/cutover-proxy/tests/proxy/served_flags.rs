@@ -186,6 +186,8 @@ fn a_killed_proxy_comes_back_with_the_same_answers_and_refuses_no_connection() {
         until("another proxy answers", || proxy.try_state().is_some_and(|it| it.pid != pid));
         assert_eq!(color(listen), "green");
     }
+    let sources = proxy.call("GET", "/v1/flags/production/sources", "").text();
+    assert!(sources.contains("green"), "{sources}");
     let after = proxy.flags_state();
     assert_eq!((after.version, after.since), (before.version, before.since));
     assert_eq!(after.generation, before.generation);
@@ -219,7 +221,7 @@ fn a_document_that_cannot_be_used_is_refused_and_the_last_good_one_served_on() {
     // Both copies of the file damaged: routing goes on, flags wait for the daemon.
     proxy.stop();
     for name in ["production.json", "production.json.prev"] {
-        std::fs::write(proxy.folders.flags().join(name), "{").unwrap();
+        cutover_files::write_atomic(&proxy.folders.flags().join(name), b"{").unwrap();
     }
     proxy.start_keeper();
     assert_eq!(proxy.call("GET", "/v1/flags", "").text(), "{}");

@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use super::common::Common;
 use super::later::Later;
 use super::{
-    VERSION, action, completions, daemon, demo, deploy, events, experiment, freeze, guide, history,
-    init, judge, load, logs, man, plan, proxy, prune, report, rollback, status, validate,
+    VERSION, action, completions, daemon, demo, deploy, events, experiment, flag, freeze, guide,
+    history, init, judge, load, logs, man, plan, proxy, prune, report, rollback, status, validate,
 };
 
 /// Releases a new version of an application: rolling, blue-green, canary and more, watched, and
@@ -63,8 +63,7 @@ pub(super) enum Command {
     Simulate(Later),
     Freeze(freeze::Freeze),
     Unfreeze(freeze::Unfreeze),
-    /// Feature flags (not in this build).
-    Flag(Later),
+    Flag(flag::Args),
     Experiment(experiment::Args),
     Judge(judge::Args),
 }
