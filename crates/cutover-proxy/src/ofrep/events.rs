@@ -67,7 +67,8 @@ impl Drop for Seat {
     }
 }
 
-/// Tells changes from now on; one who was here before and missed some is told at once.
+/// Tells changes from now on. One who does not show that it has the newest version is told at once:
+/// there may have been a change after it asked and before it listened.
 pub(super) fn listen(serving: &Arc<Serving>, head: &Parts) -> Answer {
     let Some(seat) = Seat::take(serving) else {
         let mut answer = empty(StatusCode::SERVICE_UNAVAILABLE);
@@ -77,10 +78,10 @@ pub(super) fn listen(serving: &Arc<Serving>, head: &Parts) -> Answer {
     let mut changes = serving.changes.subscribe();
     let newest = Arc::clone(&changes.borrow_and_update());
     let last = head.headers.get("last-event-id").map(HeaderValue::as_bytes);
-    let first = match last.is_some_and(|last| last != newest.as_bytes()) {
-        true => event(&newest),
+    let first = match last == Some(newest.as_bytes()) {
         // Something has to be sent for the client to see that it is connected.
-        false => format!(": connected\nid: {newest}\n\n").into(),
+        true => Bytes::from_static(b": connected\n\n"),
+        false => event(&newest),
     };
     let begun = Listening { seat, changes, first: Some(first) };
     let frames = stream::unfold(begun, |mut listening| async move {

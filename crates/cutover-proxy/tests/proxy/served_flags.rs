@@ -306,9 +306,17 @@ fn changes_are_told_to_those_who_listen() {
     let proxy = Proxy::start();
     let listen = free();
     let first = proxy.serve_flags(&publication(1, listen, &document("red"))).version;
+    // One who does not say what it has is told at once: it may have missed a change.
     let mut listeners: Vec<_> =
         (0..20).map(|_| Listener::connect(listen, "/ofrep/v1/sse", "")).collect();
-    until("all are counted", || proxy.flags_state().listeners == 20);
+    for listener in &mut listeners {
+        assert_eq!(listener.next("id: "), first);
+        assert!(listener.next("data: ").contains("refetchEvaluation"));
+    }
+    let has_it = format!("last-event-id: {first}\r\n");
+    listeners.push(Listener::connect(listen, "/ofrep/v1/sse", &has_it));
+    listeners[20].next(": connected");
+    until("all are counted", || proxy.flags_state().listeners == 21);
     // The same documents again change nothing; the next event is that of the change after it.
     proxy.serve_flags(&publication(2, listen, &document("red")));
     let second = proxy.serve_flags(&publication(3, listen, &document("blue"))).version;
@@ -328,7 +336,7 @@ fn changes_are_told_to_those_who_listen() {
     until("all have left", || proxy.flags_state().listeners == 0);
     // Served no longer: streams end, and nothing is there.
     let mut last = Listener::connect(listen, "/ofrep/v1/sse", "");
-    last.next(": connected");
+    last.next("data: ");
     assert_eq!(proxy.call("DELETE", "/v1/flags/production", "").status, 204);
     let mut rest = String::new();
     while last.reader.read_line(&mut rest).unwrap() > 0 {}
