@@ -422,6 +422,14 @@ impl<W: World> Engine<W> {
         })
     }
 
+    /// Tells the clients of every app of an environment that something is wrong there.
+    pub async fn warn(&self, env: &Environment, text: &str) {
+        let drivers = self.drivers.lock().await;
+        for subject in drivers.keys().filter(|subject| subject.env == *env) {
+            self.context.tell(subject, None, EventKind::Warning { text: text.to_owned() });
+        }
+    }
+
     /// Events from now on. A receiver that lags reads `events` again from its cursor.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {

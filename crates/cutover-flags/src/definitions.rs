@@ -75,6 +75,12 @@ impl Definitions {
         (Definitions { all, by_selector, nothing }, problems)
     }
 
+    /// Tells these documents from others, in 32 hexadecimal digits: a hash of their names and texts.
+    #[must_use]
+    pub fn version(&self) -> String {
+        self.all.version.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The flags that a client means; none if the selector names nothing.
     #[must_use]
     pub fn get(&self, selector: &Selector) -> &FlagSet {

@@ -59,8 +59,11 @@ impl fmt::Display for ETag {
     }
 }
 
+/// What an answer says: why the value is the one it is, or why there is none.
+pub type Said = Result<Reason, ErrorCode>;
+
 impl FlagSet {
-    /// Writes the answer for one flag; its HTTP status.
+    /// Writes the answer for one flag; its HTTP status, and what it says.
     pub fn answer(
         &self,
         key: &str,
@@ -68,15 +71,16 @@ impl FlagSet {
         now: i64,
         compat: Compat,
         out: &mut Vec<u8>,
-    ) -> u16 {
-        match self.flag(key) {
+    ) -> (u16, Said) {
+        let said = match self.flag(key) {
             Some(flag) => flag.answer(context, now, compat, out),
             None => {
                 let details = "there is no flag with this key";
                 error(Some(key), ErrorCode::FlagNotFound, details, out);
-                404
+                Err(ErrorCode::FlagNotFound)
             }
-        }
+        };
+        (status_of(said), said)
     }
 
     /// Writes the answers for all flags. `extra` are more members of the answer, such as
@@ -94,7 +98,8 @@ impl FlagSet {
             if at > 0 {
                 out.push(b',');
             }
-            flag.answer(context, now, compat, out);
+            // It stands in the answer, too.
+            let _ = flag.answer(context, now, compat, out);
         }
         out.extend_from_slice(b"],\"metadata\":");
         out.extend_from_slice(self.metadata.as_bytes());
@@ -137,21 +142,21 @@ pub fn body_etag(body: &[u8]) -> ETag {
 
 impl Flag {
     #[inline]
-    fn answer(&self, context: &Context, now: i64, compat: Compat, out: &mut Vec<u8>) -> u16 {
+    fn answer(&self, context: &Context, now: i64, compat: Compat, out: &mut Vec<u8>) -> Said {
         match self.evaluate(context, now).outcome {
             Outcome::Variant(reason, variant) => {
                 out.extend_from_slice(&self.head);
                 out.extend_from_slice(reason.as_str().as_bytes());
                 out.extend_from_slice(&variant.tail);
-                200
+                Ok(reason)
             }
             Outcome::CodeDefault(reason) => {
                 self.without_value(reason, compat, out);
-                200
+                Ok(reason)
             }
             Outcome::Failed(code, details) => {
                 self.failed(code, &details, out);
-                400
+                Err(code)
             }
         }
     }
@@ -183,7 +188,8 @@ pub fn refuse(key: Option<&str>, why: &ContextError, out: &mut Vec<u8>) -> u16 {
     400
 }
 
-fn error(key: Option<&str>, code: ErrorCode, details: &str, out: &mut Vec<u8>) {
+/// Writes the answer to a request that fails as a whole. `key` is missing in bulk requests.
+pub fn error(key: Option<&str>, code: ErrorCode, details: &str, out: &mut Vec<u8>) {
     let key = key.map(|key| format!("\"key\":{},\"reason\":\"ERROR\",", quoted(key)));
     let words = format!(
         "{{{}\"errorCode\":\"{}\",\"errorDetails\":{},\"metadata\":{{}}}}",
@@ -194,15 +200,19 @@ fn error(key: Option<&str>, code: ErrorCode, details: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(words.as_bytes());
 }
 
-/// The answer for one evaluation, for callers that have one at hand.
+/// The HTTP status of the answer for one evaluation, for callers that have one at hand.
 #[must_use]
 pub fn status(evaluation: &Evaluation<'_>) -> u16 {
-    match &evaluation.outcome {
-        Outcome::Variant(..) | Outcome::CodeDefault(_) => 200,
-        Outcome::Failed(ErrorCode::FlagNotFound, _) => 404,
-        Outcome::Failed(
-            ErrorCode::ParseError | ErrorCode::InvalidContext | ErrorCode::General,
-            _,
-        ) => 400,
+    status_of(match &evaluation.outcome {
+        Outcome::Variant(reason, _) | Outcome::CodeDefault(reason) => Ok(*reason),
+        Outcome::Failed(code, _) => Err(*code),
+    })
+}
+
+fn status_of(said: Said) -> u16 {
+    match said {
+        Ok(_) => 200,
+        Err(ErrorCode::FlagNotFound) => 404,
+        Err(ErrorCode::ParseError | ErrorCode::InvalidContext | ErrorCode::General) => 400,
     }
 }

@@ -17,7 +17,7 @@ fn load(documents: &[(&str, &str)]) -> (Definitions, Vec<Problem>) {
 fn one(set: &FlagSet, key: &str, context: &str, compat: Compat) -> (u16, String) {
     let context = Context::from_json(context.as_bytes()).unwrap();
     let mut out = vec![];
-    let status = set.answer(key, &context, NOW, compat, &mut out);
+    let (status, _) = set.answer(key, &context, NOW, compat, &mut out);
     (status, String::from_utf8(out).unwrap())
 }
 

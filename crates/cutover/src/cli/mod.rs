@@ -9,6 +9,7 @@ mod demo;
 mod deploy;
 mod events;
 mod experiment;
+mod flag;
 mod foresight;
 mod freeze;
 mod guide;
@@ -139,7 +140,7 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Simulate(args) => args.run(session),
         Command::Freeze(args) => args.run(session).await,
         Command::Unfreeze(args) => args.run(session).await,
-        Command::Flag(_) => later::refuse("flag"),
+        Command::Flag(args) => args.run(session).await,
         Command::Experiment(args) => args.run(session).await,
         Command::Judge(args) => args.run(session).await,
     }

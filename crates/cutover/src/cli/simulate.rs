@@ -122,10 +122,15 @@ impl Args {
                 .help("see the spec's problems: cutover validate")
         })?;
         if let Some(path) = &self.svg {
-            std::fs::write(path, render::simulation_svg(&simulation)).map_err(|error| {
-                Failure::usage(format!("{} cannot be written: {error}", path.display()))
+            cutover_files::write_atomic(path, render::simulation_svg(&simulation).as_bytes())
+                .map_err(|error| {
+                    Failure::usage(format!(
+                        "{} cannot be written: {}",
+                        path.display(),
+                        error.source
+                    ))
                     .help("name a file in a folder that is there: --svg FILE")
-            })?;
+                })?;
         }
         if session.common.json {
             session.print_json(&simulation)?;

@@ -8,6 +8,7 @@ use cutover_platform::{LocalPlatform, Metrics, ProxyClient};
 
 use crate::binary;
 use crate::failure::Failure;
+use crate::flags::Flags;
 use crate::folders::Folders;
 
 /// The ports of this build.
@@ -24,6 +25,13 @@ impl ports::World for Here {
 
 /// The engine of this build.
 pub(crate) type World = Engine<Here>;
+
+/// Takes up the flags that were served, over a connection of their own.
+pub(crate) fn open_flags(folders: &Folders) -> Result<Flags, Failure> {
+    let program = binary::kept(folders)?;
+    let proxy = ProxyClient::new(folders.proxy_socket(), program, folders.state.clone());
+    Flags::open(folders.state.join("flags.json"), proxy)
+}
 
 /// Opens the journal and takes every app up where it was.
 pub(crate) async fn open(folders: &Folders) -> Result<World, Failure> {

@@ -242,17 +242,15 @@ fn drawing(simulation: &Simulation) -> String {
     let shown = &simulation.shown;
     let mut text = format!("A run like most (seed {}): {}.\n\n", shown.seed, shown.end);
     let n = f64::from(simulation.instances.max(1));
-    let rows: [(&str, f64, &dyn Fn(&At) -> f64); 4] = [
-        ("old, ready", n, &|at| f64::from(at.old_serving)),
-        ("new, ready", n, &|at| f64::from(at.new_serving)),
-        ("all that exist", f64::from(simulation.most_existing), &|at| f64::from(at.exist)),
-        ("share of new", 1.0, &|at| at.new_share),
-    ];
-    for (name, top, value) in rows {
+    let mut row = |name: &str, top: f64, value: fn(&At) -> f64| {
         let bars = spark::bars(&columns(shown, value), top);
         let top = if name.starts_with("share") { "100%".to_owned() } else { top.to_string() };
         let _ = writeln!(text, "{name:>14} {bars} █ = {top}");
-    }
+    };
+    row("old, ready", n, |at| f64::from(at.old_serving));
+    row("new, ready", n, |at| f64::from(at.new_serving));
+    row("all that exist", f64::from(simulation.most_existing), |at| f64::from(at.exist));
+    row("share of new", 1.0, |at| at.new_share);
     let end = seconds(shown.seconds);
     let _ = write!(text, "{:>14} 0{:>width$}", "", end, width = WIDTH - 1);
     text
