@@ -38,6 +38,7 @@ macro_rules! pages {
 pages! {
     decision_guide: "docs/decision-guide.md",
     emergency: "docs/emergency.md",
+    flags: "docs/flags.md",
     learning_path: "docs/learning-path.md",
     metrics: "docs/metrics.md",
     monitoring: "docs/monitoring-guide.md",

@@ -30,7 +30,7 @@ pub(super) struct Serve {
     /// A file with tokens that clients may show, one a line.
     #[arg(long, value_name = "FILE")]
     tokens: Option<PathBuf>,
-    /// A web page that may ask from a browser, such as https://shop.example (repeatable).
+    /// A web page that may ask from a browser, such as <https://shop.example> (repeatable).
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
     /// Leave `variant` out where there is no value, as the protocol has it; Python's provider takes
