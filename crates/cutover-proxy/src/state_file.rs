@@ -129,11 +129,10 @@ pub(crate) fn store_to(
     previous: &Path,
     stored: &impl Serialize,
 ) -> Result<(), StateError> {
-    match std::fs::rename(path, previous) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            return Err(StateError::Keep { path: previous.to_owned(), source });
-        }
-        Ok(()) | Err(_) => {}
+    // One that was damaged meanwhile must not take the place of the good one before it.
+    let is_good = matches!(read::<Value>(path), Ok(Some(_)));
+    if is_good && let Err(source) = std::fs::rename(path, previous) {
+        return Err(StateError::Keep { path: previous.to_owned(), source });
     }
     let written = match write(path, stored) {
         Err(StateError::File(error))
@@ -143,7 +142,7 @@ pub(crate) fn store_to(
         }
         written => written,
     };
-    if written.is_err() {
+    if is_good && written.is_err() {
         // What is in force stays what is stored; if it cannot be moved, `load` finds it where it is.
         let _ = std::fs::rename(previous, path);
     }
@@ -216,6 +215,20 @@ mod tests {
         assert!(matches!(load(&folders), Err(StateError::Unusable { .. })));
         std::fs::remove_file(folders.previous_state_file()).unwrap();
         assert!(matches!(load(&folders), Err(StateError::Unusable { .. })));
+    }
+
+    #[test]
+    fn a_damaged_state_never_replaces_the_good_one_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = folders(folder.path());
+        store(&folders, &fence(1)).unwrap();
+        store(&folders, &fence(2)).unwrap();
+        write_atomic(&folders.state_file(), b"{").unwrap();
+        store(&folders, &fence(3)).unwrap();
+        assert_eq!(load(&folders).unwrap(), (Some(fence(3)), None));
+        // As a crash in the middle of that would have left it.
+        std::fs::remove_file(folders.state_file()).unwrap();
+        assert_eq!(load(&folders).unwrap().0, Some(fence(1)));
     }
 
     #[test]
