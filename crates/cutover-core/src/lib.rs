@@ -44,6 +44,7 @@ pub mod release;
 pub mod route;
 pub mod sample;
 pub mod sequencer;
+pub mod served_flags;
 pub mod spec;
 pub mod table;
 pub mod units;

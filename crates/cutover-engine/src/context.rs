@@ -8,16 +8,17 @@ use cutover_core::id::Subject;
 
 use crate::book::DigestKey;
 use crate::events::EventLog;
-use crate::journal::Journal;
+use crate::kept::Kept;
 use crate::ports::{Clock, DataPlane, DataPlaneError, Parts, World};
 
 /// What the drivers of all apps share.
 pub(crate) struct Context<W: World> {
-    pub(crate) journal: Journal,
+    pub(crate) journal: W::Journal,
     pub(crate) events: EventLog,
     pub(crate) platform: W::Platform,
     pub(crate) dataplane: W::DataPlane,
     pub(crate) metrics: W::Metrics,
+    pub(crate) hooks: W::Hooks,
     pub(crate) clock: W::Clock,
     pub(crate) key: DigestKey,
     pub(crate) epoch: u32,
@@ -27,15 +28,13 @@ pub(crate) struct Context<W: World> {
 
 impl<W: World> Context<W> {
     pub(crate) fn new(
-        (journal, epoch): (Journal, u32),
-        events: EventLog,
+        Kept { journal, epoch, events, key }: Kept<W::Journal>,
         parts: Parts<W>,
         clock: W::Clock,
-        key: DigestKey,
     ) -> Context<W> {
-        let Parts { platform, dataplane, metrics } = parts;
+        let Parts { platform, dataplane, metrics, hooks } = parts;
         let greeted = AtomicBool::new(false);
-        Context { journal, events, platform, dataplane, metrics, clock, key, epoch, greeted }
+        Context { journal, events, platform, dataplane, metrics, hooks, clock, key, epoch, greeted }
     }
 
     /// What is in force for one app. A proxy that was away is greeted first, which starts it if

@@ -10,15 +10,15 @@ use crate::lineage::Lineage;
 
 /// The oldest records of one app, to be replaced by their base.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cut {
+pub struct Cut {
     /// Index of the last record that goes; the base takes its place.
-    pub(crate) last: u64,
+    pub last: u64,
     /// How many go.
-    pub(crate) records: u64,
+    pub records: u64,
     /// How many rollouts are among them.
-    pub(crate) rollouts: u64,
+    pub rollouts: u64,
     /// What they came to.
-    pub(crate) base: Base,
+    pub base: Base,
 }
 
 /// The most that can be cut of what is older than `before`: never inside a rollout, and never the

@@ -1,9 +1,9 @@
 //! The engine as its host sees it: one driver an app, and what clients ask of them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
+use cutover_core::app::App;
 use cutover_core::dataplane::Seconds;
 use cutover_core::event::{Event, EventKind};
 use cutover_core::id::{Environment, InstanceId, Subject};
@@ -17,13 +17,12 @@ use crate::api::{
     Accepted, Acted, Action, AppStatus, Conflict, DeployRequest, HistoryEntry, PlanAnswer, Refused,
     RefusedKind, RollbackRequest, StageComparison,
 };
-use crate::book::DigestKey;
 use crate::clock::Stamp;
 use crate::context::{Context, chain};
 use crate::driver::{Command, Driver, Prepared};
-use crate::events::EventLog;
 use crate::history;
 use crate::journal::{Journal, JournalError};
+use crate::kept::Kept;
 use crate::ports::{Clock, DataPlane, DataPlaneError, Parts, Platform, World};
 use crate::prune::{PruneAnswer, PruneRequest};
 use crate::report;
@@ -45,28 +44,25 @@ impl<W: World> std::fmt::Debug for Engine<W> {
     }
 }
 
-fn internal(error: &dyn std::error::Error) -> Refused {
+pub(crate) fn internal(error: &dyn std::error::Error) -> Refused {
     Refused { kind: RefusedKind::Internal, message: chain(error), help: None }
 }
 
 impl<W: World> Engine<W> {
-    /// Opens the journal in `state`, replays it, and takes every app up where it was. The clock is
-    /// made to go on from the journal's newest stamp.
+    /// Replays the journal, and takes every app up where it was. The clock is made to go on from the
+    /// journal's newest stamp.
     ///
     /// # Errors
-    /// Where the journal cannot be opened or replayed.
+    /// Where the journal cannot be replayed.
     pub async fn start(
-        state: &Path,
+        kept: Kept<W::Journal>,
         parts: Parts<W>,
         clock: impl FnOnce(Option<&Stamp>) -> W::Clock + Send,
     ) -> Result<Self, Refused> {
-        let opened = Journal::open(state).map_err(|error| internal(&error))?;
-        let newest = opened.0.newest().map_err(|error| internal(&error))?;
-        let subjects = opened.0.subjects().map_err(|error| internal(&error))?;
-        let events = EventLog::open(state, opened.1).map_err(|error| internal(&error))?;
-        let key = DigestKey::load(state)?;
+        let newest = kept.journal.newest().map_err(|error| internal(&error))?;
+        let subjects = kept.journal.subjects().map_err(|error| internal(&error))?;
         let clock = clock(newest.as_ref());
-        let context = Context::new(opened, events, parts, clock, key);
+        let context = Context::new(kept, parts, clock);
         let engine = Engine {
             context: Arc::new(context),
             drivers: Mutex::default(),
@@ -265,6 +261,15 @@ impl<W: World> Engine<W> {
         Ok(all)
     }
 
+    /// What the journal of one app comes to, and decisions that are ahead of it.
+    ///
+    /// # Errors
+    /// If there is no such app.
+    pub async fn app(&self, subject: &Subject) -> Result<App, Refused> {
+        let commands = self.known(subject).await?;
+        self.ask(&commands, |reply| Command::App { reply }).await
+    }
+
     /// Rollouts, newest first.
     ///
     /// # Errors
@@ -415,6 +420,14 @@ impl<W: World> Engine<W> {
                 help: Some("the proxy counts for apps with `listen`, once they serve".to_owned()),
             },
         })
+    }
+
+    /// Tells the clients of every app of an environment that something is wrong there.
+    pub async fn warn(&self, env: &Environment, text: &str) {
+        let drivers = self.drivers.lock().await;
+        for subject in drivers.keys().filter(|subject| subject.env == *env) {
+            self.context.tell(subject, None, EventKind::Warning { text: text.to_owned() });
+        }
     }
 
     /// Events from now on. A receiver that lags reads `events` again from its cursor.

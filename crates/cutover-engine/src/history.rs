@@ -16,7 +16,7 @@ use crate::journal::{Entry, Journal, JournalError};
 
 /// All rollouts of one app, oldest first.
 pub(crate) fn of(
-    journal: &Journal,
+    journal: &impl Journal,
     events: &EventLog,
     subject: &Subject,
 ) -> Result<Vec<HistoryEntry>, JournalError> {

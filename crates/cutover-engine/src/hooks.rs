@@ -8,14 +8,16 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
 
 use crate::execute::{self, last_lines};
+use crate::ports::{Due, HookResult, Hooks};
 
-/// How a hook ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HookResult {
-    /// With success?
-    pub(crate) ok: bool,
-    /// Status and the last lines of output.
-    pub(crate) detail: String,
+/// Runs hooks on this machine.
+#[derive(Debug, Clone, Copy)]
+pub struct HooksHere;
+
+impl Hooks for HooksHere {
+    async fn run(&self, Due { hook, base, facts, confidential }: Due) -> HookResult {
+        run(&hook, &base, &facts, &confidential).await
+    }
 }
 
 /// What a hook is, in one line.
@@ -26,12 +28,7 @@ pub(crate) fn name(hook: &Hook) -> String {
 
 /// Runs a hook to its end or its deadline. Programs get what happened in `CUTOVER_*` variables,
 /// calls the same as JSON. `secrets` are not shown in what is told of the output.
-pub(crate) async fn run(
-    hook: &Hook,
-    base: &Path,
-    facts: &[(&str, String)],
-    secrets: &[String],
-) -> HookResult {
+async fn run(hook: &Hook, base: &Path, facts: &[(&str, String)], secrets: &[String]) -> HookResult {
     let work = async {
         match &hook.http {
             Some(url) => call(url, facts).await,

@@ -24,10 +24,10 @@ pub mod execute;
 mod history;
 mod hooks;
 pub mod journal;
+mod kept;
 mod lineage;
 pub mod ports;
 pub mod prune;
-mod pruned;
 mod readings;
 mod recorded;
 mod report;
@@ -36,3 +36,5 @@ mod watch;
 
 pub use engine::Engine;
 pub use evidence::settings as judge_settings;
+pub use hooks::HooksHere;
+pub use kept::Kept;

@@ -1,5 +1,5 @@
-//! The ports of the engine: what it needs from a platform, a data plane, metrics
-//! of one's own, and a clock.
+//! The ports of the engine: what it needs from a platform, a data plane, metrics of one's own,
+//! hooks, and a clock. The journal is one, too: [`Journal`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,12 +14,13 @@ use cutover_core::id::{InstanceId, MetricName, ReleaseId, Subject};
 use cutover_core::metric::Reading;
 use cutover_core::observed::State;
 use cutover_core::release::{Release, ReleaseName};
-use cutover_core::spec::{Metric, Spec};
+use cutover_core::spec::{Hook, Metric, Spec};
 use cutover_core::units::At;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Stamp;
+use crate::journal::Journal;
 
 /// One instance as its platform sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -276,19 +277,51 @@ pub trait MetricSource: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Reading, MetricError>> + Send;
 }
 
+/// A hook of the spec that is due.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// What to run or call, and by when.
+    pub hook: Hook,
+    /// The folder of the spec: a relative program starts from it.
+    pub base: PathBuf,
+    /// What happened: programs get each as a variable, calls as JSON.
+    pub facts: Vec<(&'static str, String)>,
+    /// Values that no output may show.
+    pub confidential: Vec<String>,
+}
+
+/// How a hook ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookResult {
+    /// With success?
+    pub ok: bool,
+    /// Status and the last lines of output.
+    pub detail: String,
+}
+
+/// Where hooks are run.
+pub trait Hooks: Send + Sync + 'static {
+    /// Runs a hook to its end or its deadline. Dropping the future ends it.
+    fn run(&self, due: Due) -> impl Future<Output = HookResult> + Send;
+}
+
 /// All that an engine works on.
 pub trait World: Send + Sync + 'static {
+    /// Where decisions are kept.
+    type Journal: Journal;
     /// Where instances run.
     type Platform: Platform;
     /// Where requests are routed.
     type DataPlane: DataPlane;
     /// Where metrics of one's own are read.
     type Metrics: MetricSource;
+    /// Where hooks are run.
+    type Hooks: Hooks;
     /// What time it is.
     type Clock: Clock;
 }
 
-/// The world of one engine, but for its clock.
+/// The world of one engine, but for its journal and its clock.
 #[derive(Debug)]
 pub struct Parts<W: World> {
     /// Where instances run.
@@ -297,6 +330,8 @@ pub struct Parts<W: World> {
     pub dataplane: W::DataPlane,
     /// Where metrics of one's own are read.
     pub metrics: W::Metrics,
+    /// Where hooks are run.
+    pub hooks: W::Hooks,
 }
 
 /// Time as the engine knows it.

@@ -11,7 +11,7 @@ use crate::journal::{Journal, JournalError};
 
 /// Every rollout of the apps that are asked for.
 pub(crate) fn rows(
-    journal: &Journal,
+    journal: &impl Journal,
     events: &EventLog,
     subject: Option<&Subject>,
     env: Option<&Environment>,

@@ -6,6 +6,7 @@
 
 pub mod conversions;
 pub mod kayenta;
+pub mod limit;
 pub mod srm;
 
 mod baseline;

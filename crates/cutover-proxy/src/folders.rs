@@ -22,6 +22,11 @@ impl Folders {
     pub fn previous_state_file(&self) -> PathBuf {
         self.state.join("state.json.prev")
     }
+    /// The definitions of flags that are served: `ENVIRONMENT.json` and the copy before it.
+    #[must_use]
+    pub fn flags(&self) -> PathBuf {
+        self.state.join("flags")
+    }
     /// Room for `state.json` on a full disk.
     #[must_use]
     pub fn ballast(&self) -> PathBuf {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use cutover_flags::sticky;
 use http::HeaderMap;
 use http::header::COOKIE;
 
@@ -65,46 +66,17 @@ pub(crate) fn set_cookie(identity: &str) -> String {
     format!("{COOKIE_NAME}={identity}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax")
 }
 
-/// The bucket of a user in a split, 0 to 999: MurmurHash3 x86-32 (seed 0) of the identity in
-/// deterministic CBOR (RFC 8949 §4.2.1, major type 3), scaled.
+/// Buckets are thousandths.
+const BUCKETS: u32 = 1000;
+
+/// The bucket of a user in a split, 0 to 999.
 pub(crate) fn bucket(identity: &str) -> u32 {
-    let mut key = Vec::with_capacity(identity.len() + 9);
-    push_text(&mut key, identity);
-    scaled(&key)
+    sticky::split_bucket(identity, BUCKETS)
 }
 
-/// The bucket of a user for a flag, 0 to 999: the same hash of the array of the flag's key and the
-/// identity, so that it is not the same users who get every new thing first.
+/// The bucket of a user for a flag, 0 to 999; not the same users get every new thing first.
 pub(crate) fn flag_bucket(flag: &str, identity: &str) -> u32 {
-    const ARRAY_OF_TWO: u8 = (4 << 5) | 2;
-    let mut key = Vec::with_capacity(flag.len() + identity.len() + 19);
-    key.push(ARRAY_OF_TWO);
-    push_text(&mut key, flag);
-    push_text(&mut key, identity);
-    scaled(&key)
-}
-
-fn scaled(mut key: &[u8]) -> u32 {
-    // Reading from memory does not fail.
-    let hash = murmur3::murmur3_32(&mut key, 0).unwrap_or(0);
-    u32::try_from((u64::from(hash) * 1000) >> 32).unwrap_or(0)
-}
-
-fn push_text(key: &mut Vec<u8>, text: &str) {
-    key.extend(cbor_text_head(text.len()));
-    key.extend_from_slice(text.as_bytes());
-}
-
-/// The shortest head of a text of this length.
-fn cbor_text_head(length: usize) -> Vec<u8> {
-    const TEXT: u8 = 3 << 5;
-    match (u8::try_from(length), u16::try_from(length), u32::try_from(length)) {
-        (Ok(length @ 0..=23), ..) => vec![TEXT | length],
-        (Ok(length), ..) => vec![TEXT | 24, length],
-        (_, Ok(length), _) => [&[TEXT | 25], &length.to_be_bytes()[..]].concat(),
-        (_, _, Ok(length)) => [&[TEXT | 26], &length.to_be_bytes()[..]].concat(),
-        _ => [&[TEXT | 27], &(length as u64).to_be_bytes()[..]].concat(),
-    }
+    sticky::flag_bucket(flag, identity, BUCKETS)
 }
 
 #[cfg(test)]
@@ -112,17 +84,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn text_heads_are_the_shortest_ones() {
-        // The examples of RFC 8949, appendix A, and each border.
-        assert_eq!(cbor_text_head(4), [0x64]);
-        assert_eq!(cbor_text_head(23), [0x77]);
-        assert_eq!(cbor_text_head(24), [0x78, 24]);
-        assert_eq!(cbor_text_head(255), [0x78, 255]);
-        assert_eq!(cbor_text_head(256), [0x79, 1, 0]);
-        assert_eq!(cbor_text_head(65536), [0x7a, 0, 1, 0, 0]);
-    }
 
     #[test]
     fn buckets_are_even_and_cookies_are_checked() {

@@ -33,6 +33,7 @@ mod marks;
 mod measure;
 mod metrics;
 mod mirror;
+mod ofrep;
 mod pages;
 mod pair;
 mod part;

@@ -9,12 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::plane::Plane;
-use crate::routes::Door;
-use crate::visit;
 
 /// Between two looks whether there is a descriptor again.
 const SHORTAGE_LOOK: Duration = Duration::from_millis(10);
@@ -58,13 +57,14 @@ impl Listeners {
         open.iter().filter_map(duplicate).collect()
     }
 
-    /// Takes a socket, from which users are accepted once [`Listeners::begin`] is called.
+    /// Takes a socket, from which users are accepted once [`Listeners::begin`] is called; each
+    /// connection is given to `welcome`, which returns at once.
     pub(crate) fn open(
         &self,
         plane: &Arc<Plane>,
         name: String,
         socket: OwnedFd,
-        door: Door,
+        welcome: impl Fn(TcpStream, SocketAddr) + Send + Sync + 'static,
     ) -> io::Result<SocketAddr> {
         let socket = TcpListener::from(socket);
         let address = socket.local_addr()?;
@@ -78,7 +78,7 @@ impl Listeners {
                 () = begun.cancelled() => {}
                 () = closed.cancelled() => {}
             }
-            accept(plane, socket, door, closed).await;
+            accept(plane, socket, welcome, closed).await;
         });
         let listener = Listener { address, fd, begin, close, task };
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(name, listener);
@@ -89,6 +89,12 @@ impl Listeners {
     pub(crate) fn begin(&self) {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.values().for_each(|listener| listener.begin.cancel());
+    }
+
+    /// The same of one listener that asks nobody where its users go.
+    pub(crate) fn begin_at(&self, name: &str) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.get(name).into_iter().for_each(|listener| listener.begin.cancel());
     }
 
     /// Accepts what is queued and closes this process's descriptors of it.
@@ -115,13 +121,12 @@ async fn room(plane: &Plane, socket: &tokio::net::TcpListener) {
 async fn accept(
     plane: Arc<Plane>,
     socket: tokio::net::TcpListener,
-    door: Door,
+    welcome: impl Fn(TcpStream, SocketAddr),
     close: CancellationToken,
 ) {
-    let welcome = |accepted: io::Result<(tokio::net::TcpStream, SocketAddr)>| {
+    let welcome = |accepted: io::Result<(TcpStream, SocketAddr)>| {
         let (stream, from) = accepted?;
-        let visit = visit::serve(Arc::clone(&plane), door.clone(), stream, from);
-        plane.users.spawn(visit);
+        welcome(stream, from);
         io::Result::Ok(())
     };
     loop {

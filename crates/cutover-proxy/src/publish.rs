@@ -19,6 +19,7 @@ use crate::plane::Plane;
 use crate::route::Route;
 use crate::routes::Door;
 use crate::state_file::{self, Stored, StoredApp};
+use crate::{ofrep, visit};
 
 /// Why the answer is no.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub(crate) struct Publisher {
     pub(crate) plane: Arc<Plane>,
     pub(crate) folders: Folders,
     pub(crate) link: KeeperLink,
-    pub(crate) listeners: Listeners,
+    pub(crate) listeners: Arc<Listeners>,
     pub(crate) log: Log,
     /// Random, so that readers of seconds see that the process is another one.
     pub(crate) epoch: u64,
@@ -255,7 +256,11 @@ impl Publisher {
             };
             Denied::Cannot(Refusal { reason: error.to_string(), taken })
         })?;
-        let opened = self.listeners.open(&self.plane, name, socket, door);
+        let plane = Arc::clone(&self.plane);
+        let welcome = move |stream, from| {
+            plane.users.spawn(visit::serve(Arc::clone(&plane), door.clone(), stream, from));
+        };
+        let opened = self.listeners.open(&self.plane, name, socket, welcome);
         opened.map_err(|error| {
             Denied::Cannot(refusal(format!("cannot accept on {address}: {error}")))
         })
@@ -264,7 +269,8 @@ impl Publisher {
     /// Closes the listeners that nothing in force needs, here first and then at the keeper.
     async fn close_unused(&self) {
         let routes = self.plane.routes();
-        for name in self.listeners.names() {
+        let names = self.listeners.names().into_iter();
+        for name in names.filter(|name| !name.starts_with(ofrep::LISTENER)) {
             let is_used = routes.apps.iter().any(|(subject, route)| {
                 let frontend = &route.publication.frontend;
                 name == users_name(frontend.listen)

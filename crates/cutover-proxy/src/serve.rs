@@ -11,11 +11,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use crate::control;
+use crate::control::{self, Desk};
 use crate::keeper::{KeepError, own_socket, take_lock};
 use crate::keeper_link::KeeperLink;
-use crate::listener::Listeners;
 use crate::log::Log;
+use crate::ofrep::Catalog;
 use crate::plane::Plane;
 use crate::publish::Publisher;
 use crate::state_file::{self, StateError, Stored};
@@ -90,7 +90,7 @@ async fn run(folders: &Folders, stored: Stored, is_old: bool, log: Log) -> Resul
         plane: Arc::new(Plane::default()),
         folders: folders.clone(),
         link: KeeperLink(folders.keeper_socket()),
-        listeners: Listeners::default(),
+        listeners: Arc::default(),
         log,
         epoch: u64::from_ne_bytes(epoch),
         fence: AtomicU32::new(0),
@@ -100,11 +100,25 @@ async fn run(folders: &Folders, stored: Stored, is_old: bool, log: Log) -> Resul
     if is_old {
         publisher.wait_for_news(stored.apps.keys().cloned());
     }
+    let catalog = Arc::new(Catalog {
+        environments: Default::default(),
+        plane: Arc::clone(&publisher.plane),
+        folders: folders.clone(),
+        link: publisher.link.clone(),
+        listeners: Arc::clone(&publisher.listeners),
+        log: publisher.log.clone(),
+        epoch: publisher.epoch,
+        change: Default::default(),
+    });
     let plane = &publisher.plane;
     plane.second.store(1, Ordering::SeqCst);
     wait_for_keeper(folders).await?;
     if !publisher.restore(stored).await {
         plane.tasks.spawn(reopen(Arc::clone(&publisher)));
+    }
+    catalog.restore().await;
+    if !catalog.open_missing().await {
+        plane.tasks.spawn(reopen_flags(Arc::clone(&catalog)));
     }
     let socket = own_socket(&folders.control_socket()).map_err(ServeError::Control)?;
     socket.set_nonblocking(true)?;
@@ -116,7 +130,8 @@ async fn run(folders: &Folders, stored: Stored, is_old: bool, log: Log) -> Resul
             publisher.wait_no_longer();
         });
     }
-    plane.tasks.spawn(control::serve(Arc::clone(&publisher), socket));
+    let desk = Desk { publisher: Arc::clone(&publisher), catalog };
+    plane.tasks.spawn(control::serve(Arc::new(desk), socket));
     plane.tasks.spawn(count_seconds(Arc::clone(plane)));
     let watcher = Arc::clone(&publisher);
     plane.tasks.spawn(async move {
@@ -153,6 +168,15 @@ async fn reopen(publisher: Arc<Publisher>) {
     loop {
         sleep(Duration::from_secs(1)).await;
         if publisher.reopen().await {
+            return;
+        }
+    }
+}
+
+async fn reopen_flags(catalog: Arc<Catalog>) {
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        if catalog.open_missing().await {
             return;
         }
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use cutover_core::dataplane::Publication;
 use cutover_core::id::Subject;
 use cutover_files::{FileError, write_atomic};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -82,64 +83,81 @@ pub(crate) struct Fallback {
 
 /// The stored state; `None` where nothing was ever stored. Says so where it is not the newest.
 pub(crate) fn load(folders: &Folders) -> Result<(Option<Stored>, Option<Fallback>), StateError> {
-    let (path, previous) = (folders.state_file(), folders.previous_state_file());
-    let (current, is_old) = match read(&path) {
+    load_from(&folders.state_file(), &folders.previous_state_file())
+}
+
+/// The same of a file that is stored in this way.
+pub(crate) fn load_from<T: DeserializeOwned>(
+    path: &Path,
+    previous: &Path,
+) -> Result<(Option<T>, Option<Fallback>), StateError> {
+    let (current, is_old) = match read(path) {
         Ok(Some(stored)) => return Ok((Some(stored), None)),
         // A crash between the two steps of `store` leaves the previous copy only, and the next one
         // is not in force yet.
         Ok(None) => ("it is missing".to_owned(), false),
         Err(wrong) => (wrong, true),
     };
-    match read(&previous) {
+    match read(previous) {
         Ok(Some(stored)) => {
             // At once, or the next `store` would keep the bad copy and drop the good one. It is moved
             // and not copied, so that a full disk does not keep the proxy from starting.
-            std::fs::rename(&previous, &path)
-                .map_err(|source| StateError::Keep { path: path.clone(), source })?;
+            std::fs::rename(previous, path)
+                .map_err(|source| StateError::Keep { path: path.to_owned(), source })?;
             let warning = format!("{}: {current}; using the copy before", path.display());
             Ok((Some(stored), Some(Fallback { warning, is_old })))
         }
         Ok(None) if !path.exists() => Ok((None, None)),
         Ok(None) => {
-            Err(StateError::Unusable { path, current, previous: "it is missing".to_owned() })
+            let previous = "it is missing".to_owned();
+            Err(StateError::Unusable { path: path.to_owned(), current, previous })
         }
-        Err(previous) => Err(StateError::Unusable { path, current, previous }),
+        Err(previous) => Err(StateError::Unusable { path: path.to_owned(), current, previous }),
     }
 }
 
 /// Stores a new state durably, and keeps the one before. A full disk is no reason to refuse while
 /// there is ballast.
 pub(crate) fn store(folders: &Folders, stored: &Stored) -> Result<(), StateError> {
-    let (path, previous) = (folders.state_file(), folders.previous_state_file());
+    store_to(folders, &folders.state_file(), &folders.previous_state_file(), stored)
+}
+
+/// The same for a file that [`load_from`] reads.
+pub(crate) fn store_to(
+    folders: &Folders,
+    path: &Path,
+    previous: &Path,
+    stored: &impl Serialize,
+) -> Result<(), StateError> {
     // One that was damaged meanwhile must not take the place of the good one before it.
-    let is_good = matches!(read(&path), Ok(Some(_)));
-    if is_good && let Err(source) = std::fs::rename(&path, &previous) {
-        return Err(StateError::Keep { path: previous, source });
+    let is_good = matches!(read::<Value>(path), Ok(Some(_)));
+    if is_good && let Err(source) = std::fs::rename(path, previous) {
+        return Err(StateError::Keep { path: previous.to_owned(), source });
     }
-    let written = match write(&path, stored) {
+    let written = match write(path, stored) {
         Err(StateError::File(error))
             if ballast::would_help(&error.source) && ballast::release(folders) =>
         {
-            write(&path, stored)
+            write(path, stored)
         }
         written => written,
     };
     if is_good && written.is_err() {
         // What is in force stays what is stored; if it cannot be moved, `load` finds it where it is.
-        let _ = std::fs::rename(&previous, &path);
+        let _ = std::fs::rename(previous, path);
     }
     // As much of it as there is room for; a disk that is full says so where it matters.
     let _ = ballast::refill(folders);
     written
 }
 
-fn write(path: &Path, stored: &Stored) -> Result<(), StateError> {
+fn write(path: &Path, stored: &impl Serialize) -> Result<(), StateError> {
     let state = serde_json::to_value(stored)?;
     let file = File { schema: SCHEMA, checksum: checksum(&state)?, state };
     Ok(write_atomic(path, &serde_json::to_vec(&file)?)?)
 }
 
-fn read(path: &Path) -> Result<Option<Stored>, String> {
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, String> {
     let bytes = match std::fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(|error| error.to_string())?,

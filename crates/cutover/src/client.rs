@@ -90,6 +90,18 @@ impl Client {
         self.call(Method::POST, path, written(body)?).await
     }
 
+    pub(crate) async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, CallError> {
+        self.call(Method::PUT, path, written(body)?).await
+    }
+
+    pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+        self.call(Method::DELETE, path, Bytes::new()).await
+    }
+
     /// A call whose answer comes when something is over: it has no limit, but is made only of a
     /// daemon that shows a sign of life.
     pub(crate) async fn post_and_wait<T: DeserializeOwned>(

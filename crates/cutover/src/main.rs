@@ -8,6 +8,7 @@ mod client;
 mod daemon;
 mod demo;
 mod failure;
+mod flags;
 mod folders;
 mod hidden;
 mod judge;

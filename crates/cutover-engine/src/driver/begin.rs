@@ -15,6 +15,7 @@ use super::commands::{Prepared, refused, unwritable};
 use crate::api::{Accepted, Conflict, DeployRequest, PlanAnswer, Refused, RefusedKind};
 use crate::book::release_for;
 use crate::context::chain;
+use crate::journal::Journal;
 use crate::ports::{Clock, DataPlane, Platform, World};
 
 impl<W: World> Driver<W> {

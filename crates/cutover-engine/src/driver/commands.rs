@@ -1,6 +1,6 @@
 //! What people ask of one app.
 
-use cutover_core::app::Phase;
+use cutover_core::app::{App, Phase};
 use cutover_core::event::EventKind;
 use cutover_core::id::Version;
 use cutover_core::plan::Plan;
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Prune { request: PruneRequest, actor: String, reply: Reply<PruneAnswer> },
     /// What it is like now.
     Status { reply: oneshot::Sender<AppStatus> },
+    /// What its journal comes to, and decisions that are ahead of it.
+    App { reply: oneshot::Sender<App> },
     /// What both sides of the stage under way are like.
     Compared { reply: oneshot::Sender<Option<StageComparison>> },
 }
@@ -80,6 +82,7 @@ impl<W: World> Driver<W> {
                 drop(reply.send(answer));
             }
             Command::Status { reply } => drop(reply.send(self.status())),
+            Command::App { reply } => drop(reply.send(self.app.clone())),
             Command::Compared { reply } => drop(reply.send(self.compared_now())),
         }
     }

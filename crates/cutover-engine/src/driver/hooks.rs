@@ -11,8 +11,8 @@ use cutover_core::spec::{Hook, Secret};
 use tokio::task::JoinError;
 
 use super::Driver;
-use crate::hooks::{HookResult, name, run};
-use crate::ports::World;
+use crate::hooks::name;
+use crate::ports::{Due, HookResult, Hooks, World};
 
 /// A hook that ended.
 pub(super) struct HookEnd {
@@ -67,11 +67,13 @@ impl<W: World> Driver<W> {
             ("event", event.to_owned()),
         ];
         facts.extend(preview.map(|address| ("preview", format!("http://{address}"))));
-        let (what, base, rollout) = (name(&hook), release.base.clone(), self.run.number);
-        let secrets = confidential(release);
+        let (what, rollout) = (name(&hook), self.run.number);
+        let (base, confidential) = (release.base.clone(), confidential(release));
+        let due = Due { hook, base, facts, confidential };
         self.tell(EventKind::HookStarted { what: what.clone() });
+        let context = Arc::clone(&self.context);
         self.hooks.spawn(async move {
-            let result = run(&hook, &base, &facts, &secrets).await;
+            let result = context.hooks.run(due).await;
             HookEnd { gate, rollout, what, result }
         });
     }

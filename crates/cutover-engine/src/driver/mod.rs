@@ -34,10 +34,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use commands::{Command, Prepared};
 
 use crate::context::{Context, chain};
-use crate::journal::{Entry, JournalError};
+use crate::journal::{Entry, Journal, JournalError, PrunedRelease};
 use crate::lineage::Lineage;
 use crate::ports::{Clock, Platform, Seen, World};
-use crate::pruned::PrunedRelease;
 use crate::tally::Tally;
 use crate::watch::Watch;
 use hooks::HookEnd;

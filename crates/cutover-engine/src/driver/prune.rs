@@ -14,12 +14,11 @@ use super::commands::{refused, unwritable};
 use crate::api::{Refused, RefusedKind};
 use crate::context::chain;
 use crate::cut::{Cut, cut};
-use crate::journal::JournalError;
+use crate::journal::{Journal, JournalError, PrunedRelease};
 use crate::ports::{Clock, KeepLeft, Left, Platform, Seen, World};
 use crate::prune::{
     GoneFolder, GoneRelease, KeptRelease, KeptWhy, PruneAnswer, PruneRequest, Stored,
 };
-use crate::pruned::PrunedRelease;
 
 type Kept = BTreeMap<ReleaseId, BTreeSet<KeptWhy>>;
 

@@ -8,7 +8,7 @@ use cutover_core::units::At;
 
 use super::{Driver, Run};
 use crate::context::chain;
-use crate::journal::JournalError;
+use crate::journal::{Journal, JournalError};
 use crate::ports::{Clock, DataPlane, World};
 
 /// How often the tally is stored.
@@ -111,9 +111,7 @@ impl<W: World> Driver<W> {
                 Ok(_) => drop(self.unrecorded.remove(0)),
                 Err(_) => return,
             }
-            let journal = self.context.journal.clone();
-            // Whether there is room for it again is seen at the next full disk.
-            let _ = tokio::task::spawn_blocking(move || journal.keep_ballast()).await;
+            self.context.journal.make_room().await;
             self.fine("journal");
         }
     }

@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cutover_core::dataplane::{AppState, DataPlaneState, Hello, Publication, Seconds};
-use cutover_core::id::Subject;
+use cutover_core::id::{Environment, Subject};
+use cutover_core::served_flags::{FlagPublication, FlagsState};
 use cutover_core::spec::Spec;
 use cutover_engine::ports::{DataPlane, DataPlaneError, PlatformError};
 use http::Method;
@@ -57,6 +58,57 @@ impl ProxyClient {
 
     async fn say_hello(&self, epoch: u32) -> Result<DataPlaneState, DataPlaneError> {
         self.connection.call(Method::POST, "/v1/hello", Some(&Hello { epoch })).await
+    }
+
+    /// Serves flags of an environment, by a proxy that is started if there is none.
+    ///
+    /// # Errors
+    /// Where the definitions are refused, or the proxy does not come up.
+    pub async fn publish_flags(
+        &self,
+        environment: &Environment,
+        publication: &FlagPublication,
+    ) -> Result<FlagsState, DataPlaneError> {
+        let path = format!("/v1/flags/{environment}");
+        self.started(|| self.connection.call(Method::PUT, &path, Some(publication))).await
+    }
+
+    /// Serves flags of an environment no longer.
+    ///
+    /// # Errors
+    /// Where the proxy cannot forget them, or does not come up.
+    pub async fn remove_flags(&self, environment: &Environment) -> Result<(), DataPlaneError> {
+        let path = format!("/v1/flags/{environment}");
+        self.started(|| self.connection.order(Method::DELETE, &path)).await
+    }
+
+    /// Makes a call that can be repeated, and starts the proxy if nobody answers.
+    async fn started<T, F: Future<Output = Result<T, DataPlaneError>>>(
+        &self,
+        call: impl Fn() -> F,
+    ) -> Result<T, DataPlaneError> {
+        let _one = self.start.lock().await;
+        match call().await {
+            Err(DataPlaneError::Unreachable(_)) => {}
+            answered => return answered,
+        }
+        self.start_keeper().map_err(|error| {
+            let program = self.program.path().display();
+            DataPlaneError::Unreachable(format!("cannot start {program}: {error}").into())
+        })?;
+        let deadline = Instant::now() + COME_UP;
+        loop {
+            match call().await {
+                Err(DataPlaneError::Unreachable(cause)) if Instant::now() >= deadline => {
+                    let log = self.state.join("proxy/keeper.log");
+                    let said =
+                        format!("{cause}; its keeper may have said why in {}", log.display());
+                    return Err(DataPlaneError::Unreachable(said.into()));
+                }
+                Err(DataPlaneError::Unreachable(_)) => tokio::time::sleep(LOOK).await,
+                answered => return answered,
+            }
+        }
     }
 
     async fn get_state(&self) -> Result<DataPlaneState, DataPlaneError> {
@@ -114,28 +166,7 @@ impl ProxyClient {
 
 impl DataPlane for ProxyClient {
     async fn hello(&self, epoch: u32) -> Result<DataPlaneState, DataPlaneError> {
-        let _one = self.start.lock().await;
-        match self.say_hello(epoch).await {
-            Err(DataPlaneError::Unreachable(_)) => {}
-            answered => return answered,
-        }
-        self.start_keeper().map_err(|error| {
-            let program = self.program.path().display();
-            DataPlaneError::Unreachable(format!("cannot start {program}: {error}").into())
-        })?;
-        let deadline = Instant::now() + COME_UP;
-        loop {
-            match self.say_hello(epoch).await {
-                Err(DataPlaneError::Unreachable(cause)) if Instant::now() >= deadline => {
-                    let log = self.state.join("proxy/keeper.log");
-                    let said =
-                        format!("{cause}; its keeper may have said why in {}", log.display());
-                    return Err(DataPlaneError::Unreachable(said.into()));
-                }
-                Err(DataPlaneError::Unreachable(_)) => tokio::time::sleep(LOOK).await,
-                answered => return answered,
-            }
-        }
+        self.started(|| self.say_hello(epoch)).await
     }
 
     async fn state(&self) -> Result<DataPlaneState, DataPlaneError> {

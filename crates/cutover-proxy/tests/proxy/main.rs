@@ -17,6 +17,7 @@ mod hold;
 mod keeper;
 mod retry;
 mod routing;
+mod served_flags;
 mod shadow;
 mod streams;
 mod support;

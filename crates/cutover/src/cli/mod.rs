@@ -9,6 +9,7 @@ mod demo;
 mod deploy;
 mod events;
 mod experiment;
+mod flag;
 mod foresight;
 mod freeze;
 mod guide;
@@ -26,6 +27,7 @@ mod prune;
 mod report;
 mod rollback;
 mod session;
+mod simulate;
 mod since;
 mod spec_file;
 mod status;
@@ -95,6 +97,7 @@ fn run(cli: Cli) -> Done {
         Command::Validate(args) => args.run(&session),
         Command::Guide(args) => args.run(&session),
         Command::Init(args) => args.run(&session),
+        Command::Simulate(args) => args.run(&session),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -134,10 +137,10 @@ async fn later_or_now(command: Command, session: &Session) -> Done {
         Command::Init(args) => args.run(session),
         Command::Completions(args) => args.run(session),
         Command::Man(args) => args.run(session),
-        Command::Simulate(_) => later::refuse("simulate"),
+        Command::Simulate(args) => args.run(session),
         Command::Freeze(args) => args.run(session).await,
         Command::Unfreeze(args) => args.run(session).await,
-        Command::Flag(_) => later::refuse("flag"),
+        Command::Flag(args) => args.run(session).await,
         Command::Experiment(args) => args.run(session).await,
         Command::Judge(args) => args.run(session).await,
     }

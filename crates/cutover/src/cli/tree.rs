@@ -3,10 +3,10 @@
 use clap::{Parser, Subcommand};
 
 use super::common::Common;
-use super::later::Later;
 use super::{
-    VERSION, action, completions, daemon, demo, deploy, events, experiment, freeze, guide, history,
-    init, judge, load, logs, man, plan, proxy, prune, report, rollback, status, validate,
+    VERSION, action, completions, daemon, demo, deploy, events, experiment, flag, freeze, guide,
+    history, init, judge, load, logs, man, plan, proxy, prune, report, rollback, simulate, status,
+    validate,
 };
 
 /// Releases a new version of an application: rolling, blue-green, canary and more, watched, and
@@ -59,12 +59,10 @@ pub(super) enum Command {
     Proxy(proxy::Args),
     Completions(completions::Args),
     Man(man::Args),
-    /// Try a plan in a simulated world (not in this build).
-    Simulate(Later),
+    Simulate(simulate::Args),
     Freeze(freeze::Freeze),
     Unfreeze(freeze::Unfreeze),
-    /// Feature flags (not in this build).
-    Flag(Later),
+    Flag(flag::Args),
     Experiment(experiment::Args),
     Judge(judge::Args),
 }

@@ -29,10 +29,12 @@ use super::stream::{self, Wanted};
 use super::table::{self, Status};
 use super::world::World;
 use super::{PROTOCOL_HEADER, VERSION_HEADER};
+use crate::flags::{Flags, Offer, Offered};
 
 /// What all routes share.
 pub(crate) struct Daemon {
     pub(crate) engine: World,
+    pub(crate) flags: Flags,
     pub(crate) platforms: Vec<PlatformKind>,
     pub(crate) since: At,
     pub(crate) stop: CancellationToken,
@@ -264,6 +266,30 @@ pub(crate) async fn events(
     };
     let body = Body::from_stream(stream::lines(daemon, wanted));
     Ok(([("content-type", "application/x-ndjson")], body).into_response())
+}
+
+pub(crate) async fn flags(State(daemon): State<Shared>) -> Answer<Vec<Offered>> {
+    Ok(Json(daemon.flags.all().await))
+}
+
+pub(crate) async fn serve_flags(
+    State(daemon): State<Shared>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Answer<Offered> {
+    let offer: Offer = read(&body)?;
+    Ok(Json(daemon.flags.serve(environment(&name)?, offer).await?))
+}
+
+pub(crate) async fn unserve_flags(
+    State(daemon): State<Shared>,
+    Path(name): Path<String>,
+) -> Answer<bool> {
+    Ok(Json(daemon.flags.unserve(&environment(&name)?).await?))
+}
+
+fn environment(text: &str) -> Result<Environment, No> {
+    text.parse().map_err(|error| usage(format!("{error}")))
 }
 
 pub(crate) async fn status(State(daemon): State<Shared>) -> Answer<Status> {

@@ -77,6 +77,7 @@ async fn serve(folders: &folders::Folders, say: &mut dyn io::Write) -> Done {
     let door = Door::open(&folders.socket()).map_err(cannot("cannot open the daemon's socket"))?;
     let daemon = Arc::new(Daemon {
         engine,
+        flags: world::open_flags(folders)?,
         platforms: vec![PlatformKind::Local],
         since,
         stop: stop.clone(),
@@ -95,9 +96,14 @@ async fn serve(folders: &folders::Folders, say: &mut dyn io::Write) -> Done {
     let server =
         axum::serve(door, service).with_graceful_shutdown(async move { told.cancelled().await });
     let mut server = std::pin::pin!(server.into_future());
+    let watcher = daemon.clone();
+    let mut watching = std::pin::pin!(async move {
+        watcher.flags.watch(async |env, text| watcher.engine.warn(env, text).await).await;
+    });
     let result = loop {
         tokio::select! {
             ended = &mut server => break ended,
+            () = &mut watching => {}
             _ = terminate.recv() => stop.cancel(),
             _ = interrupt.recv() => stop.cancel(),
             _ = hang_up.recv() => {}

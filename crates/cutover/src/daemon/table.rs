@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use cutover_core::dataplane::Seconds;
 use cutover_core::event::Event;
 use cutover_core::kpi::Report;
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::routes::{self, Shared};
+use crate::flags::{Offer, Offered};
 
 /// The largest request that is read.
 const LARGEST: usize = 1 << 20;
@@ -219,6 +220,30 @@ pub(crate) fn table() -> Vec<Route> {
                 || get(routes::events),
             )
         },
+        route(
+            "get",
+            "/v1/flags",
+            "The flags that are served.",
+            Body::Json(schema::<Vec<Offered>>),
+            || get(routes::flags),
+        ),
+        Route {
+            request: Some(schema::<Offer>),
+            ..route(
+                "put",
+                "/v1/flags/{environment}",
+                "Serve flags of an environment.",
+                Body::Json(schema::<Offered>),
+                || put(routes::serve_flags),
+            )
+        },
+        route(
+            "delete",
+            "/v1/flags/{environment}",
+            "Serve them no longer.",
+            Body::Json(schema::<bool>),
+            || delete(routes::unserve_flags),
+        ),
         route("get", "/v1/status", "The daemon itself.", Body::Json(schema::<Status>), || {
             get(routes::status)
         }),

@@ -19,6 +19,7 @@ mod logs;
 mod past;
 mod prune;
 mod rollouts;
+mod served_flags;
 mod texts;
 mod under_load;
 mod validate;

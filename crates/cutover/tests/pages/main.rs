@@ -38,9 +38,11 @@ macro_rules! pages {
 pages! {
     decision_guide: "docs/decision-guide.md",
     emergency: "docs/emergency.md",
+    flags: "docs/flags.md",
     learning_path: "docs/learning-path.md",
     metrics: "docs/metrics.md",
     monitoring: "docs/monitoring-guide.md",
+    testing: "docs/testing.md",
     troubleshooting: "docs/troubleshooting.md",
     ab_testing: "patterns/ab-testing.md",
     big_bang: "patterns/big-bang.md",

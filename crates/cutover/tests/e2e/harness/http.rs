@@ -49,6 +49,13 @@ pub(crate) fn get_with(address: &str, path: &str, lines: &str) -> io::Result<Ans
     exchange(stream, "GET", path, lines, "")
 }
 
+/// A POST with more lines in its head, each ended by CR LF.
+pub(crate) fn post(address: &str, path: &str, lines: &str, body: &str) -> io::Result<Answer> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    exchange(stream, "POST", path, lines, body)
+}
+
 fn exchange(
     mut stream: impl Read + Write,
     method: &str,

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-pub(crate) use http::{Answer, get_tcp, get_with, request};
+pub(crate) use http::{Answer, get_tcp, get_with, post, request};
 pub(crate) use left::signal;
 pub(crate) use pty::Pane;
 pub(crate) use ran::Ran;

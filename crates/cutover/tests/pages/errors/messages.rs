@@ -49,7 +49,7 @@ static TEXTS: LazyLock<Regex> =
 const WHOLE: [&str; 1] = ["cutover-platform/src/dataplane/listening.rs"];
 
 /// Makers that pass on what another one made: the file, and what they are given.
-const PASSED_ON: [(&str, &str); 31] = [
+const PASSED_ON: [(&str, &str); 38] = [
     ("cutover-core/src/spec/problem.rs", "message.into()"),
     ("cutover-core/src/spec/told.rs", "message"),
     ("cutover-engine/src/driver/prune.rs", "&chain(&error)"),
@@ -74,6 +74,8 @@ const PASSED_ON: [(&str, &str); 31] = [
     ("cutover-proxy/src/forward.rs", "&Unanswered::Protocol.to_string()"),
     ("cutover-proxy/src/forward.rs", "&why.to_string()"),
     ("cutover-proxy/src/visit.rs", "what"),
+    ("cutover/src/cli/flag/look.rs", "error.to_string()"),
+    ("cutover/src/cli/flag/source.rs", "error.to_string()"),
     ("cutover/src/cli/session.rs", "error.to_string()"),
     ("cutover/src/cli/session.rs", "message"),
     ("cutover/src/daemon/routes.rs", "format!(\"{error}\")"),
@@ -82,6 +84,11 @@ const PASSED_ON: [(&str, &str); 31] = [
     ("cutover/src/failure.rs", "error.to_string()"),
     ("cutover/src/failure.rs", "message"),
     ("cutover/src/failure.rs", "refused.message"),
+    ("cutover/src/flags/watch.rs", "&error"),
+    ("cutover/src/flags/watch.rs", "error"),
+    ("cutover/src/flags/watch.rs", "error.to_string()"),
+    ("cutover/src/flags/watch.rs", "message"),
+    ("cutover/src/flags/watch.rs", "why.reason.clone()"),
     ("cutover/src/folders.rs", "format!(\"{} {why}\", folder.display())"),
     ("cutover/src/render/end.rs", "format!(\"{prefix}{what}\")"),
 ];
@@ -194,7 +201,9 @@ fn texts(given: &str, before: &str) -> Vec<String> {
     })
 }
 
-/// The files of the program, without those of the demo app.
+/// The files of the program, without those of the demo app, of the simulator, which no command runs
+/// yet, and of the evaluation of flags, whose messages are about definitions: docs/flags.md has
+/// their rules.
 fn sources() -> Vec<String> {
     let mut found = Vec::new();
     let crates = root().join("crates");
@@ -204,7 +213,11 @@ fn sources() -> Vec<String> {
             let path = entry.path();
             let name = path.strip_prefix(&crates).unwrap_or(Path::new("")).to_str().unwrap();
             if path.is_dir() {
-                let left_out = name.ends_with("tests") || name.starts_with("cutover-demo");
+                // Programs and worlds for development, and a crate whose problems have a page of
+                // their own: docs/flags.md.
+                let others = ["cutover-demo", "cutover-faults", "cutover-sim", "cutover-flags"];
+                let other = others.iter().any(|other| name.starts_with(other));
+                let left_out = name.ends_with("tests") || other;
                 if !left_out {
                     folders.push(path);
                 }

@@ -1,0 +1,133 @@
+//! `cutover flag serve`, `unserve`
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use cutover_core::served_flags::{FLAGS_PORT, FlagCompat};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::cli::Session;
+use crate::failure::{Done, Failure, exit};
+use crate::flags::{Offer, Offered};
+use crate::render;
+
+/// Serve an environment's flags to OpenFeature clients (OFREP), from files.
+///
+/// The files are watched; a change is served within two seconds, and clients that listen are told.
+/// Where a new version cannot be used, the last good one is served on. The proxy answers, also while
+/// no daemon runs and after a restart.
+///
+/// Example: cutover flag serve --env production flags/
+#[derive(Debug, clap::Args)]
+pub(super) struct Serve {
+    /// Files, or folders with files that end in .json, .yaml or .yml.
+    #[arg(required = true, value_name = "FILE|FOLDER")]
+    paths: Vec<PathBuf>,
+    /// Where clients connect; 127.0.0.1:8016 if not given. Others than this machine need a token.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// A file with tokens that clients may show, one a line.
+    #[arg(long, value_name = "FILE")]
+    tokens: Option<PathBuf>,
+    /// A web page that may ask from a browser, such as <https://shop.example> (repeatable).
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+    /// Leave `variant` out where there is no value, as the protocol has it; Python's provider takes
+    /// that for an error.
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Serve an environment's flags no longer.
+///
+/// Example: cutover flag unserve --env production
+#[derive(Debug, clap::Args)]
+pub(super) struct Unserve {}
+
+impl Serve {
+    pub(super) async fn run(self, session: &Session) -> Done {
+        let absolute = |path: &PathBuf| std::path::absolute(path);
+        let paths: Result<Vec<PathBuf>, _> = self.paths.iter().map(absolute).collect();
+        let offer = Offer {
+            listen: self.listen.unwrap_or((Ipv4Addr::LOCALHOST, FLAGS_PORT).into()),
+            paths: paths?,
+            tokens: self.tokens.as_deref().map_or(Ok(vec![]), digests)?,
+            origins: self.origins,
+            compat: FlagCompat { empty_variant: !self.strict },
+        };
+        let env = session.common.env.clone().unwrap_or_default();
+        let client = session.client().await?;
+        let offered: Result<Offered, _> = client.put(&format!("/v1/flags/{env}"), &offer).await;
+        let offered = offered.map_err(|error| {
+            Failure::from(error).unchanged("what was served before is served on")
+        })?;
+        if session.common.json {
+            session.print_json(&offered)?;
+        } else {
+            session.print(&line(&offered))?;
+            for problem in offered.served.iter().flat_map(|served| &served.problems) {
+                session.note(&problem.text);
+            }
+        }
+        Ok(exit::OK)
+    }
+}
+
+impl Unserve {
+    pub(super) async fn run(self, session: &Session) -> Done {
+        let env = session.common.env.clone().unwrap_or_default();
+        let client = session.client().await?;
+        let was_served: bool = client.delete(&format!("/v1/flags/{env}")).await?;
+        if session.common.json {
+            session.print_json(&json!({"environment": env, "was_served": was_served}))?;
+        } else {
+            session.print(&match was_served {
+                true => format!("flags of {env} are served no longer"),
+                false => format!("no flags of {env} were served: nothing was changed"),
+            })?;
+        }
+        Ok(exit::OK)
+    }
+}
+
+/// One line for an environment.
+pub(super) fn line(offered: &Offered) -> String {
+    let environment = &offered.environment;
+    let mut line = match &offered.served {
+        Some(served) => {
+            let guard = if served.guarded { ", with a token" } else { "" };
+            format!(
+                "{environment}  http://{}  {} flags{guard}, version {}, {} listening, since {}",
+                served.listen,
+                served.flags,
+                served.version.get(..8).unwrap_or_default(),
+                served.listeners,
+                render::time(served.since),
+            )
+        }
+        None => format!("{environment}  not served yet"),
+    };
+    if let Some(trouble) = &offered.trouble {
+        line += &format!("\n  the newest definitions are not served: {trouble}");
+    }
+    line
+}
+
+/// The digests of the tokens in a file: tokens themselves are stored nowhere.
+fn digests(path: &Path) -> Result<Vec<String>, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("the tokens in {} cannot be read", path.display());
+        Failure::new(exit::USAGE, message).because(&error)
+    })?;
+    let tokens = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let digest = |token: &str| {
+        Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let digests: Vec<String> = tokens.map(digest).collect();
+    match digests.is_empty() {
+        true => Err(Failure::usage(format!("{} holds no token", path.display()))
+            .help("write one token a line: openssl rand -hex 16")),
+        false => Ok(digests),
+    }
+}

@@ -1,0 +1,9 @@
+//! Feature flags that clients evaluate over HTTP: where definitions come from, and who serves them.
+
+mod files;
+mod offer;
+mod watch;
+
+pub(crate) use files::{Unreadable, read};
+pub(crate) use offer::{Offer, Offered};
+pub(crate) use watch::Flags;

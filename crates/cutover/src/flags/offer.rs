@@ -1,0 +1,42 @@
+//! What a person asks to be served, and what became of it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use cutover_core::id::Environment;
+use cutover_core::served_flags::{FlagCompat, FlagsState};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Flags to serve for an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Offer {
+    /// Where clients connect.
+    pub(crate) listen: SocketAddr,
+    /// Files and folders, absolute; where two documents of one set define a flag the later counts.
+    pub(crate) paths: Vec<PathBuf>,
+    /// SHA-256 of the tokens that clients may show, in hexadecimal; none: nobody is asked.
+    #[serde(default)]
+    pub(crate) tokens: Vec<String>,
+    /// Web pages that may ask.
+    #[serde(default)]
+    pub(crate) origins: Vec<String>,
+    /// What some clients need.
+    #[serde(default)]
+    pub(crate) compat: FlagCompat,
+}
+
+/// Flags that are served, or should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Offered {
+    /// Of which environment.
+    pub(crate) environment: Environment,
+    /// Where they come from.
+    pub(crate) paths: Vec<PathBuf>,
+    /// What keeps the newest definitions from being served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trouble: Option<String>,
+    /// What is served, as the proxy said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) served: Option<FlagsState>,
+}
