@@ -91,7 +91,8 @@ fn history_tells_who_why_and_how_long_and_what_is_not_known() {
     wait_until("a new instance starts", || deploy.stderr().contains("v2.0  starting"));
     world.run("abort").expect_ok();
     deploy.wait().expect_code(5);
-    world.spec().n(1).env("CUTOVER_DEMO_READY_AFTER", "1s").write();
+    // Long enough for both kills, on a busy machine, too.
+    world.spec().n(1).env("CUTOVER_DEMO_READY_AFTER", "4s").health("{ deadline: 90s }").write();
     let deploy = world.start("deploy v3");
     wait_until("a new instance starts", || deploy.stderr().contains("v3.0  starting"));
     // What a daemon has counted it finds again; what a proxy has, is gone with it.
