@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cutover_core::dataplane::Refusal;
 use tokio::io::AsyncReadExt;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -29,6 +30,17 @@ pub(crate) enum LinkError {
     Refused(Refused),
 }
 
+impl From<LinkError> for Refusal {
+    fn from(error: LinkError) -> Refusal {
+        let reason = error.to_string();
+        let taken = match error {
+            LinkError::Refused(refused) => refused.taken,
+            LinkError::Unreachable(_) => None,
+        };
+        Refusal { reason, taken }
+    }
+}
+
 /// The keeper, wherever it is: each question has its own connection.
 #[derive(Debug, Clone)]
 pub(crate) struct KeeperLink(pub(crate) PathBuf);
@@ -49,6 +61,14 @@ impl KeeperLink {
     /// Gives a listening socket back.
     pub(crate) async fn close(&self, name: String) -> Result<(), LinkError> {
         self.ask(Ask::Close { name }, None).await.map(drop)
+    }
+
+    /// Closes a listener that nothing needs, here first and then at the keeper.
+    pub(crate) async fn give_back(&self, name: &str, listeners: &Listeners, log: &Log) {
+        listeners.close(name).await;
+        if let Err(error) = self.close(name.to_owned()).await {
+            log.line(&format!("proxy: cannot give back {name}: {error}"));
+        }
     }
 
     async fn ask(

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use crate::Folders;
 use crate::app::App;
-use crate::keeper_link::{KeeperLink, LinkError};
+use crate::keeper_link::KeeperLink;
 use crate::listener::Listeners;
 use crate::log::Log;
 use crate::plane::Plane;
@@ -249,13 +249,8 @@ impl Publisher {
         if let Some(address) = self.listeners.address(&name) {
             return Ok(address);
         }
-        let socket = self.link.bind(name.clone(), address).await.map_err(|error| {
-            let taken = match &error {
-                LinkError::Refused(refused) => refused.taken,
-                LinkError::Unreachable(_) => None,
-            };
-            Denied::Cannot(Refusal { reason: error.to_string(), taken })
-        })?;
+        let socket = self.link.bind(name.clone(), address).await;
+        let socket = socket.map_err(|error| Denied::Cannot(error.into()))?;
         let plane = Arc::clone(&self.plane);
         let welcome = move |stream, from| {
             plane.users.spawn(visit::serve(Arc::clone(&plane), door.clone(), stream, from));
@@ -266,7 +261,7 @@ impl Publisher {
         })
     }
 
-    /// Closes the listeners that nothing in force needs, here first and then at the keeper.
+    /// Closes the listeners that nothing in force needs.
     async fn close_unused(&self) {
         let routes = self.plane.routes();
         let names = self.listeners.names().into_iter();
@@ -278,10 +273,7 @@ impl Publisher {
                         && name == preview_name(subject, frontend.preview))
             });
             if !is_used {
-                self.listeners.close(&name).await;
-                if let Err(error) = self.link.close(name.clone()).await {
-                    self.log.line(&format!("proxy: cannot give back {name}: {error}"));
-                }
+                self.link.give_back(&name, &self.listeners, &self.log).await;
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZero;
 use std::ops::Range;
 
 use cutover_core::record::Outcome;
@@ -125,33 +126,36 @@ pub fn run(
     range: Range<u64>,
     make: impl Fn(u64) -> (String, Result<Scenario, String>) + Sync,
 ) -> Many {
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let mut many = Many::default();
-    std::thread::scope(|scope| {
-        let (range, make) = (&range, &make);
-        let share = |k: u64| {
-            move || {
-                let mut many = Many::default();
-                let stage = Stage::new().map_err(|error| error.to_string());
-                for place in range.clone().filter(|place| place % threads == k) {
-                    let (name, scenario) = make(place);
-                    let ending = match (&stage, scenario) {
-                        (Ok(stage), Ok(scenario)) => Ok(stage.run(scenario, false)),
-                        (Err(what), _) => Err(what.clone()),
-                        (_, Err(what)) => Err(what),
-                    };
-                    many.add(&name, ending);
-                }
-                many
-            }
-        };
-        let running: Vec<_> = (0..threads).map(|k| scope.spawn(share(k))).collect();
-        for part in running {
-            match part.join() {
-                Ok(part) => many.merge(part),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+    let parts = on_all_cores(|k, cores| {
+        let mut many = Many::default();
+        let stage = Stage::new().map_err(|error| error.to_string());
+        for place in range.clone().skip(k).step_by(cores) {
+            let (name, scenario) = make(place);
+            let ending = match (&stage, scenario) {
+                (Ok(stage), Ok(scenario)) => Ok(stage.run(scenario, false)),
+                (Err(what), _) => Err(what.clone()),
+                (_, Err(what)) => Err(what),
+            };
+            many.add(&name, ending);
         }
+        many
     });
+    let mut many = Many::default();
+    parts.into_iter().for_each(|part| many.merge(part));
     many
+}
+
+/// Does each core's part of something: `part` is given the core's number, from 0, and how many there
+/// are.
+pub(crate) fn on_all_cores<T: Send>(part: impl Fn(usize, usize) -> T + Sync) -> Vec<T> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        let part = &part;
+        let running: Vec<_> = (0..cores).map(|k| scope.spawn(move || part(k, cores))).collect();
+        let parts = running.into_iter().map(|part| match part.join() {
+            Ok(part) => part,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        parts.collect()
+    })
 }

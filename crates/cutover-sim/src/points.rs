@@ -1,6 +1,5 @@
 //! Every point: each pattern, struck by each blow at each record of its journal.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use cutover_core::patterns::Pattern;
@@ -10,8 +9,7 @@ use cutover_core::units::At;
 
 use crate::scenario::{Op, Scenario, VERSIONS};
 use crate::strike::{Blow, Strike};
-use crate::suppose::Suppose;
-use crate::weather::{Behaviour, Faults, Showing};
+use crate::weather::{Behaviour, Showing};
 
 /// What the instances of the candidate do, beside what is struck.
 pub const CANDIDATES: [(Behaviour, Showing); 3] = [
@@ -58,21 +56,15 @@ pub fn point(
     behaviours[1] = candidate;
     Ok(Scenario {
         seed,
-        n: 3,
-        has_rest: true,
-        clean: false,
         undisturbed: strike.is_none(),
         behaviours,
         showing,
-        faults: Faults::default(),
-        suppose: Suppose::default(),
-        spec: Arc::new(spec),
         ops: vec![
             (at(1), Op::Deploy { pattern, version: 2, supersede: false }),
             (at(25), Op::Conclude(Keep::B)),
         ],
-        confirm: 0,
         strike,
+        ..Scenario::calm(spec)
     })
 }
 

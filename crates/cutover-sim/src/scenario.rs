@@ -61,8 +61,6 @@ pub enum Op {
 pub struct Scenario {
     /// Where it comes from, and what happens by chance in it.
     pub seed: u64,
-    /// How many instances.
-    pub n: Count,
     /// Is `v1` live at the start? Otherwise it is the first one deployed.
     pub has_rest: bool,
     /// Nothing goes wrong by itself, and nobody scales.
@@ -88,6 +86,25 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// `v1` is live and well, nothing goes wrong, and nobody does anything.
+    #[must_use]
+    pub fn calm(spec: Spec) -> Scenario {
+        Scenario {
+            seed: 0,
+            has_rest: true,
+            clean: false,
+            undisturbed: true,
+            behaviours: [Behaviour::Good; VERSIONS],
+            showing: Showing::Alike,
+            faults: Faults::default(),
+            suppose: Suppose::default(),
+            spec: Arc::new(spec),
+            ops: vec![],
+            confirm: 0,
+            strike: None,
+        }
+    }
+
     /// How a version behaves.
     #[must_use]
     pub fn behaviour(&self, version: usize) -> Behaviour {
@@ -100,7 +117,7 @@ impl Scenario {
     pub fn told(&self) -> String {
         let mut text = format!(
             "n={} rest={} clean={} {:?} {:?} {:?} {:?}\n",
-            self.n,
+            self.spec.instances,
             self.has_rest,
             self.clean,
             self.behaviours,
@@ -144,18 +161,13 @@ pub fn scenario(seed: u64) -> Result<Scenario, String> {
     let spec = spec(dice, n, clean, calm)?;
     let mut scenario = Scenario {
         seed,
-        n,
         has_rest,
         clean,
         undisturbed: faults.engine_death == 0,
         behaviours,
         showing,
         faults,
-        suppose: Suppose::default(),
-        spec: Arc::new(spec),
-        ops: vec![],
-        confirm: 0,
-        strike: None,
+        ..Scenario::calm(spec)
     };
     people(dice, &mut scenario);
     scenario.ops.sort_by_key(|(at, _)| *at);

@@ -1,7 +1,6 @@
 //! What a plan would do if ...: many runs of one deployment under what is supposed, by the real
 //! engine.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use cutover_core::record::Outcome;
@@ -9,9 +8,10 @@ use cutover_core::spec::Spec;
 use cutover_core::units::{At, Count};
 
 use crate::conduct::Stage;
-use crate::scenario::{Op, Scenario, VERSIONS};
+use crate::many::on_all_cores;
+use crate::scenario::{Op, Scenario};
 use crate::suppose::Suppose;
-use crate::weather::{Behaviour, Faults, Showing};
+use crate::weather::Showing;
 pub use crate::world::{Exposed, Moment};
 
 /// When the deployment is asked for.
@@ -40,22 +40,13 @@ pub struct Run {
 #[must_use]
 pub fn scenario(spec: Spec, suppose: Suppose, seed: u64) -> Scenario {
     let worse = suppose.worse > 0 || suppose.slower != 100;
-    let (n, pattern) = (spec.instances, spec.pattern);
+    let deploy = Op::Deploy { pattern: spec.pattern, version: 2, supersede: false };
     Scenario {
         seed,
-        n,
-        has_rest: true,
-        clean: false,
-        undisturbed: true,
-        behaviours: [Behaviour::Good; VERSIONS],
         showing: if worse { Showing::Worse } else { Showing::Alike },
-        // Instances whose start fails are not the platform's fault.
-        faults: Faults { stray_exit: 0, ..Faults::default() },
         suppose,
-        spec: Arc::new(spec),
-        ops: vec![(BEGIN, Op::Deploy { pattern, version: 2, supersede: false })],
-        confirm: 0,
-        strike: None,
+        ops: vec![(BEGIN, deploy)],
+        ..Scenario::calm(spec)
     }
 }
 
@@ -83,25 +74,13 @@ pub fn run(stage: &Stage, spec: Spec, suppose: Suppose, seed: u64) -> Run {
 /// # Errors
 /// Where the system gives no runtime.
 pub fn runs(spec: &Spec, suppose: Suppose, seed: u64, runs: u32) -> std::io::Result<Vec<Run>> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut all: Vec<Run> = std::thread::scope(|scope| {
-        let share = |k: usize| {
-            move || -> std::io::Result<Vec<Run>> {
-                let stage = Stage::new()?;
-                let mine = (0..u64::from(runs)).skip(k).step_by(threads);
-                Ok(mine.map(|at| run(&stage, spec.clone(), suppose, seed + at)).collect())
-            }
-        };
-        let running: Vec<_> = (0..threads).map(|k| scope.spawn(share(k))).collect();
-        let parts = running.into_iter().map(|part| match part.join() {
-            Ok(part) => part,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        parts.collect::<std::io::Result<Vec<Vec<Run>>>>()
-    })?
-    .into_iter()
-    .flatten()
-    .collect();
+    let parts = on_all_cores(|k, cores| -> std::io::Result<Vec<Run>> {
+        let stage = Stage::new()?;
+        let mine = (0..u64::from(runs)).skip(k).step_by(cores);
+        Ok(mine.map(|at| run(&stage, spec.clone(), suppose, seed + at)).collect())
+    });
+    let parts: std::io::Result<Vec<Vec<Run>>> = parts.into_iter().collect();
+    let mut all: Vec<Run> = parts?.into_iter().flatten().collect();
     all.sort_by_key(|run| run.seed);
     Ok(all)
 }

@@ -16,7 +16,7 @@ use super::served::{Served, digest};
 use super::store::Stored;
 use super::{LISTENER, store, visit};
 use crate::Folders;
-use crate::keeper_link::{KeeperLink, LinkError};
+use crate::keeper_link::KeeperLink;
 use crate::listener::Listeners;
 use crate::log::Log;
 use crate::plane::Plane;
@@ -145,13 +145,7 @@ impl Catalog {
         name: &Environment,
         listen: SocketAddr,
     ) -> Result<std::os::fd::OwnedFd, Refusal> {
-        self.link.bind(listener(name, listen), listen).await.map_err(|error| {
-            let taken = match &error {
-                LinkError::Refused(refused) => refused.taken,
-                LinkError::Unreachable(_) => None,
-            };
-            Refusal { reason: error.to_string(), taken }
-        })
+        self.link.bind(listener(name, listen), listen).await.map_err(Refusal::from)
     }
 
     /// Accepts clients, unless that is done already.
@@ -256,10 +250,7 @@ impl Catalog {
         let own = format!("{LISTENER}{name}:");
         let open = self.listeners.names().into_iter().filter(|open| open.starts_with(&own));
         for unused in open.filter(|open| Some(open) != needed.as_ref()) {
-            self.listeners.close(&unused).await;
-            if let Err(error) = self.link.close(unused.clone()).await {
-                self.log.line(&format!("proxy: cannot give back {unused}: {error}"));
-            }
+            self.link.give_back(&unused, &self.listeners, &self.log).await;
         }
     }
 }

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cutover_core::id::ReleaseId;
-use cutover_core::observed::State;
 use cutover_core::patterns::{Making, Pattern, plan};
 use cutover_core::progress;
 use cutover_core::record::{Keep, Record};
@@ -21,9 +20,9 @@ use cutover_core::release::Release;
 use cutover_core::spec::{Source, Spec, parse};
 use cutover_core::units::{At, Count};
 
-use crate::scenario::{Scenario, VERSIONS};
-use crate::suppose::Suppose;
-use crate::weather::{Behaviour, Faults, Showing};
+use crate::ports::Doing;
+use crate::scenario::Scenario;
+use crate::weather::Faults;
 use crate::world::{Check, World};
 pub use steps::Step;
 
@@ -171,28 +170,7 @@ impl Small {
         }
         let check = world.decided();
         world.check(check);
-        let stops: Vec<_> = world
-            .instances
-            .iter()
-            .filter(|(id, real)| {
-                real.seen.state != State::Stopping && !next.desired.instances.contains(id)
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for id in stops {
-            let check = world.may_stop(id);
-            world.check(check);
-            world.stop(id);
-            changed = true;
-        }
-        for id in next.desired.instances {
-            if !world.instances.contains_key(&id) {
-                let check = world.may_start(id);
-                world.check(check);
-                world.start(id);
-                changed = true;
-            }
-        }
+        changed |= world.make_exist(&next.desired.instances, Doing::All);
         let check = world.steady().and_then(|()| ended(world));
         world.check(check);
         changed
@@ -205,22 +183,9 @@ fn ended(world: &World) -> Check {
 }
 
 fn scenario(spec: Spec) -> Scenario {
-    Scenario {
-        seed: 0,
-        n: spec.instances,
-        has_rest: true,
-        clean: false,
-        undisturbed: false,
-        behaviours: [Behaviour::Good; VERSIONS],
-        showing: Showing::Alike,
-        // Instances exit here, and are late.
-        faults: Faults { stray_exit: 1, ..Faults::default() },
-        suppose: Suppose::default(),
-        spec: Arc::new(spec),
-        ops: vec![],
-        confirm: 0,
-        strike: None,
-    }
+    // Instances exit here, and people disturb.
+    let faults = Faults { stray_exit: 1, ..Faults::default() };
+    Scenario { undisturbed: false, faults, ..Scenario::calm(spec) }
 }
 
 impl Hash for Small {

@@ -87,7 +87,7 @@ impl Small {
                 steps.push(Step::Drain(*id));
             }
         }
-        steps.extend((0..self.world.plane.sent()).map(Step::Arrive));
+        steps.extend((0..self.world.plane.letters()).map(Step::Arrive));
     }
 
     fn of_people(&self, steps: &mut Vec<Step>) {

@@ -19,6 +19,7 @@ use cutover_core::units::{At, Span};
 use cutover_engine::ports::{Parts, World as Ports};
 
 use crate::world::World;
+pub(crate) use platform::Doing;
 
 /// The world, as all ports share it.
 #[derive(Clone)]

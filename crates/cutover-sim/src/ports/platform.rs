@@ -1,6 +1,6 @@
 //! The platform: instances that start, stop, and are looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cutover_core::id::{InstanceId, Subject};
@@ -15,7 +15,7 @@ use crate::world::World;
 
 /// How much of what was asked is done, and what is said of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Doing {
+pub(crate) enum Doing {
     All,
     /// All of it; but it is said to have failed, so it is asked again.
     AllAndFails,
@@ -45,16 +45,17 @@ impl World {
         }
     }
 
-    /// Starts what is missing, stops what is not wanted; as much of it as is done.
-    fn make_exist(&mut self, wanted: &BTreeMap<InstanceId, Arc<Release>>, doing: Doing) {
+    /// Starts what is missing, stops what is not wanted; as much of it as is done. False if there was
+    /// nothing to do.
+    pub(crate) fn make_exist(&mut self, wanted: &BTreeSet<InstanceId>, doing: Doing) -> bool {
         let stops: Vec<InstanceId> = self
             .instances
             .iter()
-            .filter(|(id, real)| real.seen.state != State::Stopping && !wanted.contains_key(id))
+            .filter(|(id, real)| real.seen.state != State::Stopping && !wanted.contains(id))
             .map(|(id, _)| *id)
             .collect();
         let starts: Vec<InstanceId> =
-            wanted.keys().filter(|id| !self.instances.contains_key(id)).copied().collect();
+            wanted.iter().filter(|id| !self.instances.contains_key(id)).copied().collect();
         let all = stops.len() + starts.len();
         let most = match doing {
             Doing::All | Doing::AllAndFails => all,
@@ -75,6 +76,7 @@ impl World {
                 self.stop(id);
             }
         }
+        all > 0
     }
 }
 
@@ -124,7 +126,7 @@ impl Platform for Shared {
             let check = world.decided();
             world.check(check);
             let doing = world.doing();
-            world.make_exist(wanted, doing);
+            world.make_exist(&wanted.keys().copied().collect(), doing);
             doing
         };
         // It may have been done, and nobody be there to hear of it.

@@ -56,7 +56,7 @@ impl Plane {
     }
 
     /// How many tables are on their way.
-    pub(crate) fn sent(&self) -> usize {
+    pub(crate) fn letters(&self) -> usize {
         self.network.len()
     }
 

@@ -34,8 +34,8 @@ impl World {
         };
         self.releases.insert(live, release.into());
         let base = Base {
-            n: self.scenario.n,
-            spec_n: self.scenario.n,
+            n: self.scenario.spec.instances,
+            spec_n: self.scenario.spec.instances,
             epoch: 0,
             rest: Some(Rest::of(live)),
             frozen: None,
@@ -53,7 +53,7 @@ impl World {
         let behaviour = self.behaviour(live);
         self.plane.in_force.0 = Generation { epoch: 0, seq: 1 };
         self.plane.frontend = crate::ports::frontend(&self.scenario.spec);
-        for slot in 0..self.scenario.n {
+        for slot in 0..self.scenario.spec.instances {
             let id = InstanceId { release: live, slot };
             let broken = matches!(behaviour, Behaviour::Degraded(k) if slot < k);
             self.start(id);

@@ -1,4 +1,4 @@
-//! Patterns and other names as people type them.
+//! Patterns, other names and percentages as people type them.
 
 use cutover_core::patterns::Pattern;
 
@@ -12,6 +12,12 @@ pub(super) fn parse(text: &str) -> Result<Pattern, String> {
             None => format!("the patterns are {list}"),
         }
     })
+}
+
+/// A percentage from 0% to `most`, like `0.5%`, as a number of percent.
+pub(super) fn percent(text: &str, most: f64) -> Option<f64> {
+    let percent: f64 = text.strip_suffix('%')?.parse().ok()?;
+    (0.0..=most).contains(&percent).then_some(percent)
 }
 
 /// The name that is most like `text`, if one is like it at all.

@@ -87,15 +87,14 @@ fn more(text: &str) -> Result<u32, String> {
 }
 
 fn millionths(text: &str, most: f64) -> Option<u32> {
-    let percent: f64 = text.strip_suffix('%')?.parse().ok()?;
-    let fits = (0.0..=most).contains(&percent);
+    let percent = pattern::percent(text, most)?;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "between 0 and 10⁸"
     )]
     let millionths = (percent * 10_000.0).round() as u32;
-    fits.then_some(millionths)
+    Some(millionths)
 }
 
 impl Args {

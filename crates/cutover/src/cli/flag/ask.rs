@@ -68,7 +68,8 @@ pub(super) fn no_flag(looked: &Looked, key: &str) -> Failure {
     Failure::usage(format!("there is no flag {key}")).help("cutover flag list shows all")
 }
 
-fn seconds() -> i64 {
+/// The time that rules are asked at, in seconds.
+pub(super) fn seconds() -> i64 {
     i64::try_from(render::now().0 / 1000).unwrap_or(i64::MAX)
 }
 

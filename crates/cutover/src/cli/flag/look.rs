@@ -3,14 +3,13 @@
 use cutover_flags::{Context, Outcome, Problem, Selector, compile_to_flagd};
 use serde_json::{Value, json};
 
-use super::ask::no_flag;
+use super::ask::{no_flag, seconds};
 use super::serve::line;
 use super::source::From;
 use crate::cli::Session;
 use crate::client::Client;
 use crate::failure::{Done, Failure, exit};
 use crate::flags::Offered;
-use crate::render;
 
 /// List flags, with what a user gets of whom nothing is known; without files, what is served, too.
 ///
@@ -50,7 +49,7 @@ impl List {
     pub(super) async fn run(self, session: &Session) -> Done {
         let looked = self.from.look(session).await?;
         let flags = looked.definitions.get(&Selector::All);
-        let now = i64::try_from(render::now().0 / 1000).unwrap_or(i64::MAX);
+        let now = seconds();
         let context = Context::empty();
         let outcomes: Vec<_> =
             flags.keys().map(|key| (key, flags.evaluate(key, &context, now).outcome)).collect();

@@ -55,9 +55,7 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 fn percentage(text: &str) -> Result<f64, String> {
-    let number = text.strip_suffix('%').and_then(|number| number.parse::<f64>().ok());
-    let number = number.filter(|percent| (0.0..=90.0).contains(percent));
-    let share = number.map(|percent| percent / 100.0);
+    let share = pattern::percent(text, 90.0).map(|percent| percent / 100.0);
     share.ok_or_else(|| "write a percentage from 0% to 90%, like 0.5%".to_owned())
 }
 
