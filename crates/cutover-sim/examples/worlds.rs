@@ -10,6 +10,11 @@ use std::time::Instant;
 use cutover_sim::conduct::Stage;
 use cutover_sim::many;
 use cutover_sim::scenario::scenario;
+use mimalloc::MiMalloc;
+
+/// A rollout asks for memory some thousand times.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Worlds between two lines of progress.
 const BATCH: u64 = 20_000;

@@ -210,7 +210,7 @@ impl Conductor {
     /// Until everybody waits for time to pass.
     async fn quiet(&self) {
         let begin = self.shared.world().activity;
-        let mut known = None;
+        let mut known = begin;
         loop {
             for _ in 0..4 {
                 yield_now().await;
@@ -220,7 +220,7 @@ impl Conductor {
                 self.shared.world().check(Err("I29 the engine runs in circles".to_owned()));
                 return;
             }
-            if known.replace(now) == Some(now) {
+            if std::mem::replace(&mut known, now) == now {
                 return;
             }
         }

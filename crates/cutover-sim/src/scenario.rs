@@ -169,6 +169,8 @@ pub fn scenario(seed: u64) -> Result<Scenario, String> {
         faults,
         ..Scenario::calm(spec)
     };
+    // Some data planes forget within seconds what was before, as one that started again does.
+    scenario.suppose.counted = dice.pick(&[10, 60, 600]).unwrap_or_default();
     people(dice, &mut scenario);
     scenario.ops.sort_by_key(|(at, _)| *at);
     Ok(scenario)

@@ -23,6 +23,8 @@ pub struct Suppose {
     pub slower: u32,
     /// Somebody gives each approval at once.
     pub approved: bool,
+    /// Seconds whose counts the data plane still knows.
+    pub counted: u64,
 }
 
 impl Default for Suppose {
@@ -38,6 +40,7 @@ impl Default for Suppose {
             latency: Duration::from_millis(20),
             slower: 100,
             approved: false,
+            counted: 600,
         }
     }
 }

@@ -152,10 +152,9 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        // In decimal: YAML has 0x10 for whole numbers only.
         let number = |scalar: &Scalar| match scalar.sense {
-            #[expect(clippy::cast_precision_loss, reason = "bounds are not that exact")]
-            Sense::Whole(number) => Some(number as f64),
-            Sense::Fraction | Sense::Text => scalar.text.parse().ok(),
+            Sense::Whole(_) | Sense::Fraction | Sense::Text => scalar.text.parse().ok(),
             Sense::Nothing | Sense::Truth(_) => None,
         };
         let finite = self.scalar().and_then(number).filter(|number: &f64| number.is_finite());

@@ -295,6 +295,17 @@ fn texts_keep_their_form_with_and_without_overlays() {
 }
 
 #[test]
+fn bounds_are_decimal() {
+    let bounded = |max: &str| WHOLE.replace("      max: 0.8\n", &format!("      max: {max}\n"));
+    for max in ["16", "2.5", "1e3"] {
+        assert!(parse(&source("cutover.yaml", &bounded(max)), &[]).is_ok(), "{max}");
+    }
+    for max in ["0x10", ".inf", "many"] {
+        assert!(wrong(&bounded(max)).contains("a number"), "{}", wrong(&bounded(max)));
+    }
+}
+
+#[test]
 fn many_problems_are_cut_and_counted() {
     let keys: String = (0..300).map(|n| format!("key{n}: 1\n")).collect();
     let all = parse(&source("cutover.yaml", &keys), &[]).unwrap_err();

@@ -1,9 +1,7 @@
 //! What users' requests show.
 
-use std::collections::BTreeMap;
-
 use cutover_core::dataplane::{BySide, Counters, Measured, Second, Seconds};
-use cutover_core::id::{InstanceId, ReleaseId};
+use cutover_core::id::{FlagKey, InstanceId, ReleaseId};
 use cutover_core::observed::State;
 use cutover_core::sample::Sample;
 use cutover_core::table::Deal;
@@ -12,8 +10,6 @@ use cutover_core::units::{Count, Share};
 use super::World;
 use crate::weather::Showing;
 
-/// Seconds that are kept.
-const KEPT: u64 = 600;
 /// All, in thousandths.
 const WHOLE: u32 = 1000;
 
@@ -26,51 +22,78 @@ pub struct Exposed {
     pub errors: u64,
 }
 
+/// Where requests go, for as long as nothing changes.
+struct Flow {
+    parts: Vec<Part>,
+    candidate: Option<ReleaseId>,
+    /// How many of a thousand requests to the candidate get what is worse.
+    affected: u32,
+    /// Flags that are on for some users.
+    flags: Vec<(FlagKey, Share)>,
+}
+
+/// An instance gets `part` of `whole` requests.
+struct Part {
+    id: InstanceId,
+    part: usize,
+    whole: usize,
+}
+
 impl World {
     /// Counts of the seconds after a cursor, as if the table in force had been in force all along.
     pub(crate) fn seconds(&mut self, after: u64) -> Seconds {
         let cursor = self.now.0 / 1000;
-        let first = after.max(cursor.saturating_sub(KEPT)) + 1;
+        let first = after.max(cursor.saturating_sub(self.scenario.suppose.counted)) + 1;
         let quiet = self.scenario.showing == Showing::Nothing || self.app.live().is_none();
+        let flow = if quiet { None } else { Some(self.flow()) };
         let seconds = (first..=cursor)
-            .map(|number| {
-                let mut second = Second { number, ..Second::default() };
-                if !quiet {
-                    self.second(&mut second);
-                }
-                second
+            .map(|number| match &flow {
+                Some(flow) => self.second(number, flow),
+                None => Second { number, ..Second::default() },
             })
             .collect();
         Seconds { epoch: 1, cursor, gap: first > after + 1, seconds, open: None }
     }
 
-    fn second(&mut self, second: &mut Second) {
+    /// Where requests go now.
+    fn flow(&self) -> Flow {
         let plan = self.app.live().map(|rollout| &rollout.plan);
-        let (candidate, flag) =
-            (plan.map(|plan| plan.candidate), plan.and_then(|p| p.flag.clone()));
-        let rate = self.scenario.suppose.rate;
+        let table = &self.plane.in_force.1;
         // Where a flag decides, the candidate is as it should be while the flag is off.
-        let raised = flag.map(|key| {
-            let raised = self.plane.in_force.1.flags.get(&key);
+        let raised = plan.and_then(|plan| plan.flag.as_ref()).map(|key| {
+            let raised = table.flags.get(key);
             raised.map_or(Share::ZERO, |raised| raised.share)
         });
-        let affected = raised.map_or(WHOLE, Share::permille);
-        for (id, requests) in self.dealt(rate) {
-            let affected = if candidate == Some(id.release) { affected } else { 0 };
+        let flags = table.flags.iter().filter(|(_, raised)| raised.share < Share::FULL);
+        Flow {
+            parts: self.parts(),
+            candidate: plan.map(|plan| plan.candidate),
+            affected: raised.map_or(WHOLE, Share::permille),
+            flags: flags.map(|(key, raised)| (key.clone(), raised.share)).collect(),
+        }
+    }
+
+    fn second(&mut self, number: u64, flow: &Flow) -> Second {
+        let mut second = Second { number, ..Second::default() };
+        let rate = self.scenario.suppose.rate;
+        let dealt: Vec<Count> = flow.parts.iter().map(|part| self.dealt(rate, part)).collect();
+        for (Part { id, .. }, requests) in flow.parts.iter().zip(dealt) {
+            let is_candidate = flow.candidate == Some(id.release);
+            let affected = if is_candidate { flow.affected } else { 0 };
             let sample = self.answered(requests, affected);
-            if candidate == Some(id.release) {
+            if is_candidate {
                 self.expose(&sample.counts, affected);
             }
             let measured: &mut Measured = second.releases.entry(id.release).or_default();
-            measured.instances.insert(id, sample.counts);
+            measured.instances.insert(*id, sample.counts);
             cutover_core::sample::add_latencies(&mut measured.latency, &sample.latency);
         }
-        let flags = self.plane.in_force.1.flags.clone();
-        for (key, raised) in flags.into_iter().filter(|(_, raised)| raised.share < Share::FULL) {
-            let (on, off) = (raised.share.ceil_of(rate), raised.share.rest().ceil_of(rate));
+        for (key, share) in &flow.flags {
+            let (on, off) = (share.ceil_of(rate), share.rest().ceil_of(rate));
             let sides = BySide { on: self.answered(on, WHOLE), off: self.answered(off, 0) };
-            second.flags.insert(key, sides);
+            second.flags.insert(key.clone(), sides);
         }
+        second
     }
 
     fn expose(&mut self, counts: &Counters, affected: u32) {
@@ -95,22 +118,18 @@ impl World {
         let requests = u64::from(requests);
         let usual = u64::try_from(suppose.latency.as_micros()).unwrap_or(u64::MAX);
         let slow = requests * u64::from(affected) / u64::from(WHOLE);
-        let mut latency =
-            vec![(usual, requests - slow), (usual * u64::from(suppose.slower) / 100, slow)];
-        latency.retain(|(_, count)| *count > 0);
-        latency.sort_unstable();
-        latency.dedup_by(|more, known| {
-            let same = more.0 == known.0;
-            known.1 += if same { more.1 } else { 0 };
-            same
-        });
+        let (fast, slow) =
+            ((usual, requests - slow), (usual * u64::from(suppose.slower) / 100, slow));
+        let mut latency = Vec::new();
+        for one in [fast, slow].into_iter().filter(|(_, count)| *count > 0) {
+            cutover_core::sample::add_latencies(&mut latency, &[one]);
+        }
         let counts = Counters { requests, errors, ..Counters::default() };
         Sample { counts, latency }
     }
 
-    /// How many of so many requests each ready instance gets in one second. What does not go evenly
-    /// is dealt by chance, as a proxy that deals exactly in blocks of a hundred does over time.
-    pub(crate) fn dealt(&mut self, requests: Count) -> BTreeMap<InstanceId, Count> {
+    /// The part of the requests that each ready instance gets.
+    fn parts(&self) -> Vec<Part> {
         let table = &self.plane.in_force.1;
         let ready = |id: &&InstanceId| {
             self.instances.get(id).is_some_and(|real| real.seen.state == State::Ready)
@@ -125,15 +144,16 @@ impl World {
                 (share.permille() as usize, WHOLE as usize * beside(id.release))
             }
         };
-        let parts: Vec<(InstanceId, (usize, usize))> =
-            members.iter().map(|id| (*id, part(id))).collect();
-        let mut dealt = BTreeMap::new();
-        for (id, (part, whole)) in parts {
-            let (all, whole) = (requests as usize * part, whole.max(1));
-            let rest = u32::try_from(1_000_000 * (all % whole) / whole).unwrap_or(0);
-            let one = u32::from(rest > 0 && self.dice.below(1_000_000) < rest);
-            dealt.insert(id, u32::try_from(all / whole).unwrap_or(requests) + one);
-        }
-        dealt
+        let parts = members.iter().map(|id| (*id, part(id)));
+        parts.map(|(id, (part, whole))| Part { id, part, whole: whole.max(1) }).collect()
+    }
+
+    /// How many of so many requests an instance gets in one second. What does not go evenly is
+    /// dealt by chance, as a proxy that deals exactly in blocks of a hundred does over time.
+    fn dealt(&mut self, requests: Count, Part { part, whole, .. }: &Part) -> Count {
+        let all = requests as usize * part;
+        let rest = u32::try_from(1_000_000 * (all % whole) / whole).unwrap_or(0);
+        let one = u32::from(rest > 0 && self.dice.below(1_000_000) < rest);
+        u32::try_from(all / whole).unwrap_or(requests) + one
     }
 }

@@ -111,6 +111,7 @@ impl Args {
             latency: self.latency.0,
             slower: self.slower,
             approved: true,
+            ..Suppose::default()
         };
         let long = render::planned_time(&spec) > Duration::from_secs(6 * 3600);
         let count = self.runs.unwrap_or(if long { 5 } else { 100 });
