@@ -33,7 +33,7 @@ fn document(color: &str) -> String {
     .to_string()
 }
 
-fn publication(seq: u32, listen: SocketAddr, text: &str) -> FlagPublication {
+pub(crate) fn publication(seq: u32, listen: SocketAddr, text: &str) -> FlagPublication {
     FlagPublication {
         generation: Generation { epoch: 1, seq },
         listen,
@@ -50,7 +50,7 @@ impl Proxy {
         self.call("PUT", "/v1/flags/production", &body)
     }
 
-    fn serve_flags(&self, publication: &FlagPublication) -> FlagsState {
+    pub(crate) fn serve_flags(&self, publication: &FlagPublication) -> FlagsState {
         let answer = self.put_flags(publication);
         assert_eq!(answer.status, 200, "{}", answer.text());
         serde_json::from_slice(&answer.body).unwrap()
@@ -69,7 +69,7 @@ impl Proxy {
     }
 }
 
-fn post(listen: SocketAddr, path: &str, headers: &str, body: &str) -> Answer {
+pub(crate) fn post(listen: SocketAddr, path: &str, headers: &str, body: &str) -> Answer {
     let length = format!("content-length: {}\r\n{headers}", body.len());
     let user = User::connect(listen);
     user.send(&format!("POST {path} HTTP/1.1\r\nhost: {listen}\r\n{length}\r\n{body}"));
