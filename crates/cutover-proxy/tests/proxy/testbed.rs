@@ -35,7 +35,8 @@ fn the_suites_for_providers_pass_over_http() {
         assert!(broken.iter().any(|flag| problem.text.contains(flag)), "{}", problem.text);
     }
     for (suite, count) in SUITES {
-        let text = std::fs::read_to_string(folder.join(format!("gherkin/{suite}.feature"))).unwrap();
+        let text =
+            std::fs::read_to_string(folder.join(format!("gherkin/{suite}.feature"))).unwrap();
         let wanted = |scenario: &Scenario| !scenario.tags.iter().any(|tag| tag == "@deprecated");
         let scenarios: Vec<_> = gherkin::read(&text).into_iter().filter(wanted).collect();
         for scenario in &scenarios {
