@@ -59,7 +59,20 @@ pub(super) struct Names {
     places: HashMap<String, usize>,
 }
 
+/// The most variants that are told apart. Clients name them, and may name anything.
+const MOST_VARIANTS: usize = 50;
+/// All others.
+const OTHERS: &str = "(others)";
+
 impl Names {
+    /// The place of a text in a list that does not grow without end.
+    pub(super) fn place_of_few(&mut self, text: String) -> usize {
+        match self.places.contains_key(&text) || self.list.len() < MOST_VARIANTS {
+            true => self.place(text),
+            false => self.place(OTHERS.to_owned()),
+        }
+    }
+
     /// The place of a text, which is put at the end if it is new.
     pub(super) fn place(&mut self, text: String) -> usize {
         *self.places.entry(text).or_insert_with_key(|text| {

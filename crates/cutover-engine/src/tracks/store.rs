@@ -213,7 +213,7 @@ impl Store {
             let amount: Option<f64> = row.get(6)?;
             cohort.has_amounts |= amount.is_some();
             let person = Person {
-                variant: variants.place(variant),
+                variant: variants.place_of_few(variant),
                 at: At(at),
                 split: places.get(&split).copied(),
                 contaminated: row.get(3)?,

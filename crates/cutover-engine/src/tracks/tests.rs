@@ -200,7 +200,7 @@ fn a_true_difference_is_found_with_its_size() {
     let amount = on.amount.unwrap();
     assert!(amount.explained > 0.8 && amount.users > 19_000, "{amount:?}");
     assert!(amount.interval.low > 0.0 && amount.interval.high.unwrap() < 0.15, "{amount:?}");
-    let mut unknown = cohort.clone();
+    let mut unknown = cohort;
     unknown.people.iter_mut().for_each(|person| person.before = None);
     let plain = analyse(&unknown, &asked(), LATE).variants[1].amount.unwrap();
     let width = |it: &Difference| it.interval.high.unwrap() - it.interval.low;
@@ -229,7 +229,6 @@ fn a_wrong_sample_ratio_leaves_no_verdict() {
 /// Without a difference none is told, however often one looks: the least p-value of all looks counts.
 /// Prints the figures; `cargo test -p cutover-engine --lib a_and_a -- --nocapture`.
 #[test]
-#[expect(clippy::print_stdout, reason = "the figures are the point")]
 fn a_and_a_differ_no_more_often_than_said() {
     const EXPERIMENTS: u64 = 1000;
     let (mut told, mut mismatches, mut missed) = (0, 0, 0);

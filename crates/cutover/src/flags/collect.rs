@@ -142,11 +142,10 @@ fn splits_of(definitions: &Definitions) -> BTreeMap<String, Split> {
     flags.keys().filter_map(split).collect()
 }
 
-async fn blocking<T: Send + 'static, E: std::error::Error>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, String>
+async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, String>
 where
-    E: Send + 'static,
+    T: Send + 'static,
+    E: std::error::Error + Send + 'static,
 {
     let done = spawn_blocking(work).await.map_err(|error| error.to_string())?;
     done.map_err(|error| match std::error::Error::source(&error) {

@@ -33,7 +33,7 @@ fn head(report: &ExperimentReport) -> String {
 }
 
 fn table(variants: &[VariantCount], report: &ExperimentReport) -> Vec<String> {
-    let width = |it: &VariantCount| it.variant.chars().count();
+    let width = |it: &VariantCount| plain(&it.variant).chars().count();
     let width = variants.iter().map(width).max().unwrap_or(0).max("variant".len());
     let has_outcome = report.outcome.is_some();
     let sum: f64 = variants.iter().filter_map(|it| it.expected).sum();
@@ -46,7 +46,8 @@ fn table(variants: &[VariantCount], report: &ExperimentReport) -> Vec<String> {
     let row = |it: &VariantCount| {
         let expected = it.expected.filter(|_| sum > 0.0);
         let expected = expected.map_or("-".to_owned(), |it| format!("{it:.0}"));
-        let mut row = format!("  {:width$}  {:>9}  {expected:>8}", it.variant, it.users);
+        let name = plain(&it.variant);
+        let mut row = format!("  {name:width$}  {:>9}  {expected:>8}", it.users);
         if has_outcome {
             let rate = percent(it.converted as f64 / it.users.max(1) as f64, 2);
             row += &format!("  {:>9}  {rate:>7}", it.converted);
@@ -108,15 +109,15 @@ fn notes(report: &ExperimentReport) -> Vec<String> {
 }
 
 fn verdict(report: &ExperimentReport) -> String {
-    let control = report.control.as_deref().unwrap_or("-");
+    let control = plain(report.control.as_deref().unwrap_or("-"));
     let words = match &report.verdict {
         Verdict::Invalid => {
             "none: find out why the sample ratio is wrong, and start again".to_owned()
         }
         Verdict::Untested { why } => {
-            let names = report.outcomes.join(", ");
+            let names: Vec<String> = report.outcomes.iter().map(|name| plain(name)).collect();
             let help = match (&report.outcome, names.is_empty()) {
-                (None, false) => format!("; known: --outcome {}", names.replace(", ", " | ")),
+                (None, false) => format!("; known: --outcome {}", names.join(" | ")),
                 (_, true) | (Some(_), _) => String::new(),
             };
             format!("none: {why}{help}")
@@ -125,7 +126,7 @@ fn verdict(report: &ExperimentReport) -> String {
         Verdict::Different { better, worse } => {
             let part = |names: &[String], how: &str| {
                 (!names.is_empty())
-                    .then(|| format!("{} converts {how} than {control}", names.join(", ")))
+                    .then(|| format!("{} converts {how} than {control}", plain(&names.join(", "))))
             };
             let parts = [part(better, "more"), part(worse, "less")];
             parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
@@ -146,16 +147,24 @@ fn amounts(report: &ExperimentReport) -> Vec<String> {
         };
         Some(format!(
             "amount per user within {}, {} users: {} {estimate:+.4} ({low:+.4} to {high:+.4}){explained}",
-            report.within, amount.users, it.variant
+            report.within,
+            amount.users,
+            plain(&it.variant)
         ))
     };
     report.variants.iter().filter_map(line).collect()
 }
 
 fn of_segment(segment: &Segment, report: &ExperimentReport) -> Vec<String> {
-    let name = segment.value.as_deref().unwrap_or("(without)");
+    let name = plain(segment.value.as_deref().unwrap_or("(without)"));
     let rows = table(&segment.variants, report).into_iter().skip(1);
     std::iter::once(format!("  {name}")).chain(rows.map(|row| format!("  {row}"))).collect()
+}
+
+/// Names come from clients: nothing in them may move the cursor.
+fn plain(name: &str) -> String {
+    let shown = |letter: char| if letter.is_control() { '?' } else { letter };
+    name.chars().take(60).map(shown).collect()
 }
 
 fn percent(part: f64, digits: usize) -> String {
