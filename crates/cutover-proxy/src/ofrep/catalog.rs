@@ -133,6 +133,8 @@ impl Catalog {
 
     fn add(&self, name: &Environment, served: Served) -> Arc<Serving> {
         let serving = Arc::new(Serving::new(served, self.plane.stop.child_token()));
+        let ending = Arc::clone(&serving);
+        self.plane.tasks.spawn(async move { ending.see_out().await });
         let mut environments = Environments::clone(&self.environments.load());
         environments.insert(name.clone(), Arc::clone(&serving));
         self.environments.store(Arc::new(environments));
