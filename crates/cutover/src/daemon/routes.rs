@@ -302,11 +302,15 @@ pub(crate) async fn experiment(
     let tracks = Arc::clone(&daemon.tracks);
     // It reads every user of the flag.
     let work = move || tracks.report(&env, &question, crate::render::now());
-    let internal =
-        |message: String| No(Refused { kind: RefusedKind::Internal, message, help: None });
-    let done = tokio::task::spawn_blocking(work).await;
-    let report = done.map_err(|error| internal(error.to_string()))?;
-    report.map(Json).map_err(|error| internal(format!("what clients told cannot be read: {error}")))
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string());
+    let report = done.and_then(|report| report.map_err(|error| error.to_string()));
+    report.map(Json).map_err(|error| {
+        No(Refused {
+            kind: RefusedKind::Internal,
+            message: format!("what clients told cannot be read: {error}"),
+            help: None,
+        })
+    })
 }
 
 fn environment(text: &str) -> Result<Environment, No> {
