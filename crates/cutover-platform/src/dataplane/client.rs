@@ -1,5 +1,6 @@
 //! The client of the proxy.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use cutover_core::dataplane::{AppState, DataPlaneState, Hello, Publication, Seconds};
 use cutover_core::id::{Environment, Subject};
-use cutover_core::served_flags::{FlagPublication, FlagsState};
+use cutover_core::served_flags::{FlagPublication, FlagSource, FlagsState, Tracks};
 use cutover_core::spec::Spec;
 use cutover_engine::ports::{DataPlane, DataPlaneError, PlatformError};
 use http::Method;
@@ -80,6 +81,41 @@ impl ProxyClient {
     pub async fn remove_flags(&self, environment: &Environment) -> Result<(), DataPlaneError> {
         let path = format!("/v1/flags/{environment}");
         self.started(|| self.connection.order(Method::DELETE, &path)).await
+    }
+
+    /// What is served, by environment; nothing is started for it.
+    ///
+    /// # Errors
+    /// Where nobody answers.
+    pub async fn flags(&self) -> Result<BTreeMap<Environment, FlagsState>, DataPlaneError> {
+        self.connection.call(Method::GET, "/v1/flags", None::<&()>).await
+    }
+
+    /// The documents that are served for an environment.
+    ///
+    /// # Errors
+    /// Where none are, or nobody answers.
+    pub async fn flag_sources(
+        &self,
+        environment: &Environment,
+    ) -> Result<Vec<FlagSource>, DataPlaneError> {
+        let path = format!("/v1/flags/{environment}/sources");
+        self.connection.call(Method::GET, &path, None::<&()>).await
+    }
+
+    /// What clients told of an environment after a cursor of the process with this epoch.
+    ///
+    /// # Errors
+    /// Where no flags of it are served, or nobody answers.
+    pub async fn tracks(
+        &self,
+        environment: &Environment,
+        after: u64,
+        epoch: Option<u64>,
+    ) -> Result<Tracks, DataPlaneError> {
+        let epoch = epoch.map(|epoch| format!("&epoch={epoch}")).unwrap_or_default();
+        let path = format!("/v1/flags/{environment}/tracks?after={after}{epoch}");
+        self.connection.call(Method::GET, &path, None::<&()>).await
     }
 
     /// Makes a call that can be repeated, and starts the proxy if nobody answers.

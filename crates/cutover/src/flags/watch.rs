@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::files::{Stamp, read, stamps};
+use super::sources::{Seen, Sources};
 use super::{Offer, Offered};
 use crate::failure::Failure;
 
@@ -45,8 +45,11 @@ struct Kept {
 struct Watched {
     offer: Offer,
     seq: u32,
-    /// What the files looked like when they were read last.
-    seen: Vec<Stamp>,
+    sources: Sources,
+    /// Could a source not be looked at when that was tried last?
+    missed: bool,
+    /// What the sources looked like when they were read last.
+    seen: Vec<Seen>,
     /// What was accepted last, to be told again.
     accepted: Option<FlagPublication>,
     told: Instant,
@@ -58,7 +61,8 @@ impl Watched {
     fn new(offer: Offer) -> Watched {
         let told = Instant::now();
         let (seen, accepted, trouble, served) = (vec![], None, None, None);
-        Watched { offer, seq: 0, seen, accepted, told, trouble, served }
+        let (sources, missed) = (Sources::default(), false);
+        Watched { offer, seq: 0, sources, missed, seen, accepted, told, trouble, served }
     }
 
     fn offered(&self, environment: &Environment) -> Offered {
@@ -154,11 +158,33 @@ impl Flags {
         }
     }
 
-    /// Publishes what changed, and now and then what did not.
+    /// Looks at the sources, and publishes what changed. As long as one of them cannot be looked at,
+    /// nobody says that what is served is the newest: its age grows.
     async fn look(&self, name: &Environment, watched: &mut Watched) -> Result<(), Refused> {
-        let paths = watched.offer.paths.clone();
         // Before they are read: what changes meanwhile shows at the next look.
-        let seen = blocking(move || stamps(&paths)).await?;
+        let (seen, missing) = watched.sources.look(&watched.offer).await;
+        let Some(missing) = missing else {
+            if std::mem::take(&mut watched.missed) {
+                // What was wrong before may be right now, or not: told anew.
+                (watched.trouble, watched.seen) = (None, vec![]);
+            }
+            return self.publish_changed(name, watched, seen).await;
+        };
+        watched.missed = true;
+        // What the others have is served, if all were there once.
+        if watched.accepted.is_some() && seen != watched.seen {
+            self.publish_changed(name, watched, seen).await?;
+        }
+        Err(missing)
+    }
+
+    /// Publishes what changed, and now and then what did not.
+    async fn publish_changed(
+        &self,
+        name: &Environment,
+        watched: &mut Watched,
+        seen: Vec<Seen>,
+    ) -> Result<(), Refused> {
         let is_due = watched.told.elapsed() >= CONFIRM;
         if seen == watched.seen && !is_due {
             return watched.trouble.clone().map_or(Ok(()), |message| Err(invalid(message)));
@@ -171,9 +197,8 @@ impl Flags {
             watched.told = Instant::now();
             return watched.trouble.clone().map_or(Ok(()), |message| Err(invalid(message)));
         }
-        let paths = watched.offer.paths.clone();
         watched.told = Instant::now();
-        let sources = blocking(move || read(&paths)).await?.map_err(|error| unreadable(&error))?;
+        let sources = watched.sources.read(&watched.offer).await?;
         watched.seq += 1;
         let offer = &watched.offer;
         let publication = FlagPublication {
@@ -217,22 +242,6 @@ impl Flags {
 fn keep(file: &std::path::Path, kept: &Kept) -> Result<(), FileError> {
     let bytes = serde_json::to_vec(kept).unwrap_or_default();
     write_atomic(file, &bytes)
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Refused> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Refused {
-        kind: RefusedKind::Internal,
-        message: error.to_string(),
-        help: None,
-    })
-}
-
-fn unreadable(error: &super::Unreadable) -> Refused {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
-    let message = format!("{error}{}", cause.unwrap_or_default());
-    Refused { kind: RefusedKind::Preflight, message, help: None }
 }
 
 fn refused(error: &DataPlaneError) -> Refused {

@@ -49,7 +49,7 @@ static TEXTS: LazyLock<Regex> =
 const WHOLE: [&str; 1] = ["cutover-platform/src/dataplane/listening.rs"];
 
 /// Makers that pass on what another one made: the file, and what they are given.
-const PASSED_ON: [(&str, &str); 38] = [
+const PASSED_ON: [(&str, &str); 40] = [
     ("cutover-core/src/spec/problem.rs", "message.into()"),
     ("cutover-core/src/spec/told.rs", "message"),
     ("cutover-engine/src/driver/prune.rs", "&chain(&error)"),
@@ -84,6 +84,8 @@ const PASSED_ON: [(&str, &str); 38] = [
     ("cutover/src/failure.rs", "error.to_string()"),
     ("cutover/src/failure.rs", "message"),
     ("cutover/src/failure.rs", "refused.message"),
+    ("cutover/src/flags/sources.rs", "error.to_string()"),
+    ("cutover/src/flags/sources.rs", "message"),
     ("cutover/src/flags/watch.rs", "&error"),
     ("cutover/src/flags/watch.rs", "error"),
     ("cutover/src/flags/watch.rs", "error.to_string()"),
