@@ -5,6 +5,7 @@
 mod counts;
 mod daemon;
 mod demo;
+mod elsewhere;
 mod experiments;
 mod faults;
 mod flag_sources;
