@@ -153,6 +153,32 @@ fn a_failing_hook_after_the_end_changes_neither_outcome_nor_reason() {
 }
 
 #[test]
+fn a_hook_that_fails_later_does_not_hide_why_the_release_was_turned_back() {
+    let world = live("");
+    let hooks = "hooks: { after-ready: [{ run: [./smoke.sh] }] }";
+    world
+        .spec()
+        .env("CUTOVER_DEMO_HEALTH_FAILS_AFTER", "1s")
+        .env("CUTOVER_DEMO_IGNORE_TERM", "1")
+        .more(hooks)
+        .write();
+    let late = "#!/bin/sh\nuntil [ -f go ]; do sleep 0.02; done\necho the cart is empty\nexit 9\n";
+    script(&world, "smoke.sh", late);
+    let deploy = world.start("deploy v2");
+    // Its instance does not obey, so that there is time until the end.
+    wait_until("it is turned back", || deploy.stderr().contains("no longer healthy"));
+    wait_until("it stops", || deploy.stderr().contains("stopping"));
+    write(&world.app().join("go"), "");
+    wait_until("the hook has failed", || deploy.stderr().contains("the cart is empty"));
+    assert!(!idle(&world), "the rollout was still going on");
+    deploy.wait().expect_code(5);
+    let reason = world.run("history --json").expect_ok().json()["rollouts"][0]["reason"].clone();
+    let reason = reason.as_str().unwrap();
+    assert!(reason.contains("no longer healthy"), "{reason}");
+    assert!(!reason.contains("cart"), "{reason}");
+}
+
+#[test]
 fn a_rollback_brings_back_what_the_release_ran_with() {
     let world = World::new();
     let with = |name: &str| {
