@@ -100,7 +100,7 @@ fn a_retry_after_a_failed_verdict_is_judged_anew() {
     world.deploy("v2 --pattern canary").expect_code(6).complains("depth 11 > 10");
     assert_eq!(served(&world).as_deref(), Some("v1"));
     write(&depth, "3\n");
-    world.run("retry").expect_ok().says("v2 is live");
+    world.start("retry").wait().expect_ok().says("v2 is live");
     assert_eq!(served(&world).as_deref(), Some("v2"));
 }
 
@@ -111,7 +111,7 @@ fn an_abort_does_not_wait_for_a_hook() {
     let deploy = world.start("deploy v2");
     wait_until("the hook runs", || world.app().join("begun").exists());
     let begun = Instant::now();
-    world.run("abort").expect_ok();
+    world.start("abort").wait().expect_ok();
     deploy.wait().expect_code(5).complains("v1 is live as before");
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert_eq!(served(&world).as_deref(), Some("v1"));
@@ -128,7 +128,7 @@ fn a_hook_may_ask_cutover_itself() {
          {PROGRAM} deploy v9\necho $? > deploy\n"
     );
     script(&world, "ask.sh", &ask);
-    world.deploy("v2").expect_ok();
+    world.start("deploy v2").wait().expect_ok();
     let told = |name: &str| fs::read_to_string(world.app().join(name)).unwrap();
     let seen: Value = serde_json::from_str(&told("status")).unwrap();
     assert_eq!(seen["apps"][0]["rollout"]["to"]["version"], "v2", "{seen}");
