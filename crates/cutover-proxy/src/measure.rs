@@ -242,8 +242,6 @@ mod tests {
     #[test]
     fn what_is_kept_of_releases_that_went_is_bounded() {
         let measure = Measure::new(1);
-        let ended =
-            Ended { counts: Counters { requests: 1, ..Counters::default() }, latency: None };
         for number in 1..=1000_u32 {
             measure.record(Some(format!("r{number}.0").parse().unwrap()), &one());
             measure.finish(u64::from(number));

@@ -1,5 +1,6 @@
 //! What went wrong in other tools and no single promise names, in calm worlds. The list, with their
 //! issues: docs/testing.md, "What goes wrong elsewhere".
+#![expect(clippy::unwrap_used, reason = "tests fail that way")]
 
 use std::time::Duration;
 
