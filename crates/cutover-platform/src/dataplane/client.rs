@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cutover_core::dataplane::{AppState, DataPlaneState, Hello, Publication, Seconds};
 use cutover_core::id::{Environment, Subject};
-use cutover_core::served_flags::{FlagPublication, FlagsState};
+use cutover_core::served_flags::{FlagPublication, FlagSource, FlagsState, Tracks};
 use cutover_core::spec::Spec;
 use cutover_engine::ports::{DataPlane, DataPlaneError, PlatformError};
 use http::Method;
@@ -80,6 +80,39 @@ impl ProxyClient {
     pub async fn remove_flags(&self, environment: &Environment) -> Result<(), DataPlaneError> {
         let path = format!("/v1/flags/{environment}");
         self.started(|| self.connection.order(Method::DELETE, &path)).await
+    }
+
+    /// The documents that are served for an environment, with what is laid over them.
+    ///
+    /// # Errors
+    /// Where none are served, or nobody answers.
+    pub async fn flag_sources(
+        &self,
+        environment: &Environment,
+    ) -> Result<Vec<FlagSource>, DataPlaneError> {
+        let path = format!("/v1/flags/{environment}/sources");
+        self.connection.call(Method::GET, &path, None::<&()>).await
+    }
+
+    /// Who saw which flags, after a cursor.
+    ///
+    /// # Errors
+    /// Where none are served, or nobody answers.
+    pub async fn flag_tracks(
+        &self,
+        environment: &Environment,
+        after: u64,
+    ) -> Result<Tracks, DataPlaneError> {
+        let path = format!("/v1/flags/{environment}/tracks?after={after}");
+        self.connection.call(Method::GET, &path, None::<&()>).await
+    }
+
+    /// All that the proxy counts, as Prometheus reads it.
+    ///
+    /// # Errors
+    /// Where nobody answers.
+    pub async fn metrics(&self) -> Result<String, DataPlaneError> {
+        self.connection.text("/metrics").await
     }
 
     /// Makes a call that can be repeated, and starts the proxy if nobody answers.

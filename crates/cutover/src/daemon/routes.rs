@@ -29,7 +29,7 @@ use super::stream::{self, Wanted};
 use super::table::{self, Status};
 use super::world::World;
 use super::{PROTOCOL_HEADER, VERSION_HEADER};
-use crate::flags::{Flags, Offer, Offered};
+use crate::flags::{Asked, Change, Changed, Flags, How, Offer, Offered, StaleFlags};
 
 /// What all routes share.
 pub(crate) struct Daemon {
@@ -286,6 +286,55 @@ pub(crate) async fn unserve_flags(
     Path(name): Path<String>,
 ) -> Answer<bool> {
     Ok(Json(daemon.flags.unserve(&environment(&name)?).await?))
+}
+
+pub(crate) async fn change_flag(
+    State(daemon): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Answer<Changed> {
+    let asked: Asked = read(&body)?;
+    Ok(Json(daemon.flags.change(&environment(&name)?, asked, &peer.name).await?))
+}
+
+pub(crate) async fn flag_changes(
+    State(daemon): State<Shared>,
+    Path(name): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answer<Vec<Change>> {
+    let most = number(&query, "most", 50)?;
+    let flag = query.get("flag").map(String::as_str);
+    Ok(Json(daemon.flags.changes(&environment(&name)?, flag, most).await?))
+}
+
+pub(crate) async fn approve_flag_change(
+    State(daemon): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path((name, number)): Path<(String, u64)>,
+    body: Bytes,
+) -> Answer<Changed> {
+    let how: How = read(&body)?;
+    Ok(Json(daemon.flags.approve(&environment(&name)?, number, &how, &peer.name).await?))
+}
+
+pub(crate) async fn revert_flag_change(
+    State(daemon): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path((name, number)): Path<(String, u64)>,
+    body: Bytes,
+) -> Answer<Changed> {
+    let how: How = read(&body)?;
+    Ok(Json(daemon.flags.revert(&environment(&name)?, number, &how, &peer.name).await?))
+}
+
+pub(crate) async fn stale_flags(
+    State(daemon): State<Shared>,
+    Path(name): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answer<StaleFlags> {
+    let days = number(&query, "days", 30)?;
+    Ok(Json(daemon.flags.stale(&environment(&name)?, days).await?))
 }
 
 fn environment(text: &str) -> Result<Environment, No> {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::routes::{self, Shared};
-use crate::flags::{Offer, Offered};
+use crate::flags::{Asked, Change, Changed, How, Offer, Offered, StaleFlags};
 
 /// The largest request that is read.
 const LARGEST: usize = 1 << 20;
@@ -244,6 +244,56 @@ pub(crate) fn table() -> Vec<Route> {
             Body::Json(schema::<bool>),
             || delete(routes::unserve_flags),
         ),
+        Route {
+            request: Some(schema::<Asked>),
+            ..route(
+                "post",
+                "/v1/flags/{environment}/changes",
+                "Change a flag, or tell what that would do.",
+                Body::Json(schema::<Changed>),
+                || post(routes::change_flag),
+            )
+        },
+        Route {
+            query: &[("flag", "of one flag only"), ("most", "how many; 50 if not given")],
+            ..route(
+                "get",
+                "/v1/flags/{environment}/changes",
+                "Changes of flags, newest first.",
+                Body::Json(schema::<Vec<Change>>),
+                || get(routes::flag_changes),
+            )
+        },
+        Route {
+            request: Some(schema::<How>),
+            ..route(
+                "post",
+                "/v1/flags/{environment}/changes/{number}/approve",
+                "Make a change that waited for a second person.",
+                Body::Json(schema::<Changed>),
+                || post(routes::approve_flag_change),
+            )
+        },
+        Route {
+            request: Some(schema::<How>),
+            ..route(
+                "post",
+                "/v1/flags/{environment}/changes/{number}/revert",
+                "Undo a change of a flag.",
+                Body::Json(schema::<Changed>),
+                || post(routes::revert_flag_change),
+            )
+        },
+        Route {
+            query: &[("days", "how long nothing may have changed; 30 if not given")],
+            ..route(
+                "get",
+                "/v1/flags/{environment}/stale",
+                "Flags that look finished.",
+                Body::Json(schema::<StaleFlags>),
+                || get(routes::stale_flags),
+            )
+        },
         route("get", "/v1/status", "The daemon itself.", Body::Json(schema::<Status>), || {
             get(routes::status)
         }),

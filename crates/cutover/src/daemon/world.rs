@@ -30,7 +30,7 @@ pub(crate) type World = Engine<Here>;
 pub(crate) fn open_flags(folders: &Folders) -> Result<Flags, Failure> {
     let program = binary::kept(folders)?;
     let proxy = ProxyClient::new(folders.proxy_socket(), program, folders.state.clone());
-    Flags::open(folders.state.join("flags.json"), proxy)
+    Flags::open(folders.state.join("flags.json"), folders.state.join("flag-changes"), proxy)
 }
 
 /// Opens the journal and takes every app up where it was.

@@ -1,9 +1,22 @@
-//! Feature flags that clients evaluate over HTTP: where definitions come from, and who serves them.
+//! Feature flags that clients evaluate over HTTP: where definitions come from, who changes them, and
+//! who serves them.
 
+mod amend;
+mod change;
 mod files;
+mod ledger;
+mod moves;
 mod offer;
+mod overlay;
+mod person;
+mod stale;
 mod watch;
 
+pub(crate) use change::{Asked, Change, Changed, How, Setting, Standing, State, Wanted};
 pub(crate) use files::{Unreadable, read};
+pub(crate) use moves::{Move, Moves, Who};
 pub(crate) use offer::{Offer, Offered};
+pub(crate) use overlay::source;
+pub(crate) use person::digest;
+pub(crate) use stale::StaleFlags;
 pub(crate) use watch::Flags;

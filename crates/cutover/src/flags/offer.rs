@@ -1,5 +1,6 @@
 //! What a person asks to be served, and what became of it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -24,6 +25,10 @@ pub(crate) struct Offer {
     /// What some clients need.
     #[serde(default)]
     pub(crate) compat: FlagCompat,
+    /// Who may change flags, with the SHA-256 of their tokens; a second one has to approve. None:
+    /// everybody may, alone.
+    #[serde(default)]
+    pub(crate) people: BTreeMap<String, String>,
 }
 
 /// Flags that are served, or should be.
@@ -36,6 +41,9 @@ pub(crate) struct Offered {
     /// What keeps the newest definitions from being served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trouble: Option<String>,
+    /// Flags that people changed and no source defines any longer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) adrift: Vec<String>,
     /// What is served, as the proxy said last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) served: Option<FlagsState>,

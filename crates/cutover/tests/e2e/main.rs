@@ -7,6 +7,7 @@ mod daemon;
 mod demo;
 mod experiments;
 mod faults;
+mod flag_changes;
 mod flags;
 mod freezes;
 mod gates;
