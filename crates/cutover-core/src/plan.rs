@@ -344,6 +344,12 @@ impl Plan {
         }
         flags
     }
+    /// Does it only change a flag? The release that it leads to is the live one then, and no
+    /// instance is touched.
+    #[must_use]
+    pub fn is_ramp(&self) -> bool {
+        self.flag.is_some() && self.stable() == Some(self.candidate)
+    }
     /// Is this stage an experiment, which a person may conclude?
     #[must_use]
     pub fn is_experiment(&self, stage: usize) -> bool {

@@ -34,6 +34,10 @@ impl World {
     }
 
     pub(crate) fn ended(&self) -> Check {
+        let up = self.plane.in_force.1.flags.keys().find(|key| self.app.killed.contains(*key));
+        if let Some(key) = up {
+            return broken(format!("I33 flag {key} is killed, and on at the end"));
+        }
         let [stable, candidate, _] = self.scenario.behaviours;
         let expected = |outcome: &Outcome| match outcome {
             // There was nothing to compare with, and nothing to go back to.
