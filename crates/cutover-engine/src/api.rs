@@ -217,6 +217,9 @@ pub struct AppStatus {
     pub held: bool,
     /// The feature flags that are on, in force.
     pub flags: Flags,
+    /// Did the proxy say what is in force? Before it did, no flag seems to be on.
+    #[serde(default)]
+    pub routed: bool,
     /// The flags that were killed.
     #[serde(default)]
     pub killed: BTreeSet<FlagKey>,
@@ -305,6 +308,9 @@ pub struct HistoryEntry {
     pub from: Option<ReleaseName>,
     /// To which.
     pub to: ReleaseName,
+    /// The flag that it changed on the live release, and to what share, if it did nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<(FlagKey, Share)>,
     /// Who began it.
     pub actor: String,
     /// When it began.

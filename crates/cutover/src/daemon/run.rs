@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cutover_core::id::Subject;
 use cutover_core::spec::PlatformKind;
 use cutover_files::Lock;
 use tokio::signal::unix::{SignalKind, signal};
@@ -100,10 +101,20 @@ async fn serve(folders: &folders::Folders, say: &mut dyn io::Write) -> Done {
     let mut watching = std::pin::pin!(async move {
         watcher.flags.watch(async |env, text| watcher.engine.warn(env, text).await).await;
     });
+    let (follower, events) = (daemon.clone(), daemon.engine.subscribe());
+    let mut following = std::pin::pin!(async move {
+        let status = async |app: &Subject| {
+            let apps = follower.engine.status(Some(app)).await;
+            apps.ok().and_then(|apps| apps.into_iter().next())
+        };
+        follower.flags.follow(events, status).await;
+        std::future::pending::<()>().await;
+    });
     let result = loop {
         tokio::select! {
             ended = &mut server => break ended,
             () = &mut watching => {}
+            () = &mut following => {}
             _ = terminate.recv() => stop.cancel(),
             _ = interrupt.recv() => stop.cancel(),
             _ = hang_up.recv() => {}

@@ -8,8 +8,8 @@ use cutover_core::event::Event;
 use cutover_core::kpi::Report;
 use cutover_core::units::At;
 use cutover_engine::api::{
-    Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PlanAnswer, Refused,
-    RollbackRequest, StageComparison,
+    Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PlanAnswer, RampRequest,
+    Refused, RollbackRequest, StageComparison,
 };
 use cutover_engine::prune::{PruneAnswer, PruneRequest};
 use schemars::generate::SchemaSettings;
@@ -94,6 +94,16 @@ pub(crate) fn table() -> Vec<Route> {
                 "Go back to an earlier release.",
                 Body::Json(schema::<Accepted>),
                 || post(routes::rollback),
+            )
+        },
+        Route {
+            request: Some(schema::<RampRequest>),
+            ..route(
+                "post",
+                "/v1/ramp",
+                "Change the share of users that a flag is on for, on the live release.",
+                Body::Json(schema::<Accepted>),
+                || post(routes::ramp),
             )
         },
         Route {

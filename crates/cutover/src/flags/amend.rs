@@ -1,6 +1,6 @@
 //! Changes of flags: asked for, weighed, kept, and then published.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cutover_core::id::Environment;
 use cutover_core::served_flags::FlagSource;
@@ -9,7 +9,7 @@ use cutover_engine::api::{Refused, RefusedKind};
 use cutover_flags::{Definitions, FlagOutline, Outline, Problem, Selector};
 
 use super::change::{
-    Act, Asked, Change, Changed, Decision, FlagId, How, Ramp, Setting, Settings, Standing, Wanted,
+    Act, Asked, Change, Changed, Decision, Edit, FlagId, How, Ramp, Setting, Settings, Standing,
 };
 use super::ledger::NotKept;
 use super::moves::{Moves, Users, moves};
@@ -19,6 +19,8 @@ use super::watch::{Flags, Watched, blocking};
 
 /// Answers of the proxy with tracks that are read for one look ahead.
 const MOST_PAGES: usize = 10;
+/// The longest that they may take: a kill must not wait for a look ahead.
+const LOOK_AHEAD: Duration = Duration::from_secs(1);
 /// The longest key or name of a variant.
 const LONGEST_NAME: usize = 1024;
 
@@ -64,14 +66,14 @@ impl Flags {
         let watched = environments.get_mut(environment).ok_or_else(|| not_served(environment))?;
         let raw = self.raw(environment, watched).await?;
         let (of, flag, effective) = find(&raw, watched, &asked)?;
-        let act = match asked.wanted {
-            Wanted::Set { .. } => Act::Set,
-            Wanted::Ramp { .. } => Act::Ramp,
-            Wanted::Kill => Act::Kill,
-            Wanted::Restore => Act::Restore,
+        let act = match asked.edit {
+            Edit::Set { .. } => Act::Set,
+            Edit::Ramp { .. } => Act::Ramp,
+            Edit::Kill => Act::Kill,
+            Edit::Restore => Act::Restore,
         };
         let current = watched.ledger.settings(&of);
-        let settings = settings(&asked.wanted, &of, &flag, &effective, &current)?;
+        let settings = settings(&asked.edit, &of, &flag, &effective, &current)?;
         if let Some(Setting::Ramp(Some(_))) =
             settings.iter().find(|setting| matches!(setting, Setting::Ramp(_)))
             && watched.follows.contains_key(&of.flag)
@@ -264,7 +266,8 @@ impl Flags {
         of: &FlagId,
         settings: &[Setting],
     ) -> Result<Weighed, Refused> {
-        let users = Users::of(self.tracks(environment).await);
+        let tracks = tokio::time::timeout(LOOK_AHEAD, self.tracks(environment)).await;
+        let users = Users::of(tracks.unwrap_or_default());
         let before = watched.overlay().over(raw);
         let more = Some((of, settings));
         let after = Overlay { more, ..watched.overlay() }.over(raw);
@@ -393,24 +396,24 @@ fn find(
 
 /// What has to be set for what is wanted; nothing where it is so already.
 fn settings(
-    wanted: &Wanted,
+    edit: &Edit,
     of: &FlagId,
     flag: &FlagOutline,
     effective: &FlagOutline,
     current: &Settings,
 ) -> Result<Vec<Setting>, Refused> {
     let mut settings = vec![];
-    match wanted {
-        Wanted::Kill if effective.killed => {}
-        Wanted::Kill => settings.push(Setting::Killed(Some(true))),
-        Wanted::Restore if !effective.killed => {}
+    match edit {
+        Edit::Kill if effective.killed => {}
+        Edit::Kill => settings.push(Setting::Killed(Some(true))),
+        Edit::Restore if !effective.killed => {}
         // A kill in the source is undone as well.
-        Wanted::Restore => settings.push(Setting::Killed(flag.killed.then_some(false))),
-        Wanted::Ramp { share, variant } => {
+        Edit::Restore => settings.push(Setting::Killed(flag.killed.then_some(false))),
+        Edit::Ramp { share, variant } => {
             let variant = ramped(variant.as_deref(), of, flag, effective)?;
             settings.push(Setting::Ramp(Some(Ramp { share: *share, variant })));
         }
-        Wanted::Set { state, default, share, variant, clear } => {
+        Edit::Set { state, default, share, variant, clear } => {
             if *clear {
                 settings.extend([
                     Setting::State(None),

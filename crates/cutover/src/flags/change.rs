@@ -240,7 +240,7 @@ pub(crate) struct Change {
 /// What a person wants changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Wanted {
+pub(crate) enum Edit {
     /// Several things at once.
     Set {
         #[serde(default)]
@@ -275,7 +275,7 @@ pub(crate) struct Asked {
     /// Its set, where the key alone does not tell; empty: of a document without a set.
     #[serde(default)]
     pub(crate) set: Option<String>,
-    pub(crate) wanted: Wanted,
+    pub(crate) edit: Edit,
     #[serde(flatten)]
     pub(crate) how: How,
 }

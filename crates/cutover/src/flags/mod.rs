@@ -4,6 +4,7 @@
 mod amend;
 mod change;
 mod files;
+mod follow;
 mod ledger;
 mod moves;
 mod offer;
@@ -12,7 +13,7 @@ mod person;
 mod stale;
 mod watch;
 
-pub(crate) use change::{Asked, Change, Changed, How, Setting, Standing, State, Wanted};
+pub(crate) use change::{Asked, Change, Changed, Edit, How, Setting, Standing, State};
 pub(crate) use files::{Unreadable, read};
 pub(crate) use moves::{Move, Moves, Who};
 pub(crate) use offer::{Offer, Offered};

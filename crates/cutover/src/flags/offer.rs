@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use cutover_core::id::Environment;
+use cutover_core::id::{AppName, Environment};
 use cutover_core::served_flags::{FlagCompat, FlagsState};
+use cutover_core::units::Share;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,9 @@ pub(crate) struct Offer {
     /// everybody may, alone.
     #[serde(default)]
     pub(crate) people: BTreeMap<String, String>,
+    /// An app of the same environment: flags that it has are on for the same users here.
+    #[serde(default)]
+    pub(crate) app: Option<AppName>,
 }
 
 /// Flags that are served, or should be.
@@ -41,6 +45,9 @@ pub(crate) struct Offered {
     /// What keeps the newest definitions from being served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trouble: Option<String>,
+    /// Flags that follow an app, with the share that they are on for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) follows: BTreeMap<String, Share>,
     /// Flags that people changed and no source defines any longer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) adrift: Vec<String>,

@@ -26,6 +26,8 @@ use crate::failure::Failure;
 const LOOK: Duration = Duration::from_secs(1);
 /// How often the proxy is told that nothing is newer, and brought back if it lost something.
 const CONFIRM: Duration = Duration::from_secs(10);
+/// The longest that a proxy may take, one that has to start included: whoever changes a flag waits.
+const PUBLISH: Duration = Duration::from_secs(6);
 
 /// Flags of all environments.
 #[derive(Debug)]
@@ -44,6 +46,9 @@ pub(crate) struct Flags {
 struct Kept {
     epoch: u32,
     environments: BTreeMap<Environment, Offer>,
+    /// Shares of flags that follow an app, as they were last.
+    #[serde(default)]
+    follows: BTreeMap<Environment, BTreeMap<String, Share>>,
 }
 
 /// An environment whose files are watched.
@@ -103,6 +108,7 @@ impl Watched {
             environment: environment.clone(),
             paths: self.offer.paths.clone(),
             trouble: self.trouble.clone(),
+            follows: self.follows.clone(),
             adrift: self.adrift.clone(),
             served: self.served.clone(),
         }
@@ -134,7 +140,9 @@ impl Flags {
         let mut environments = BTreeMap::new();
         for (name, offer) in &kept.environments {
             let ledger = Ledger::open(ledger_file(&changes, name))?;
-            environments.insert(name.clone(), Watched::new(offer.clone(), ledger));
+            let mut watched = Watched::new(offer.clone(), ledger);
+            watched.follows = kept.follows.get(name).cloned().unwrap_or_default();
+            environments.insert(name.clone(), watched);
         }
         let environments = Mutex::new(environments);
         // One who serves nothing leaves no file.
@@ -160,7 +168,9 @@ impl Flags {
         let mut watched = Watched::new(offer, ledger);
         if let Some(before) = environments.get(&environment) {
             watched.seq = before.seq;
-            watched.follows.clone_from(&before.follows);
+            if watched.offer.app == before.offer.app {
+                watched.follows.clone_from(&before.follows);
+            }
             if watched.offer.people.is_empty() {
                 watched.offer.people.clone_from(&before.offer.people);
             }
@@ -236,7 +246,7 @@ impl Flags {
         if seen == watched.seen
             && let Some(accepted) = &watched.accepted
         {
-            let told = self.proxy.publish_flags(name, accepted).await;
+            let told = self.send(name, accepted).await;
             watched.served = Some(told.map_err(|error| refused(&error))?);
             watched.told = Instant::now();
             return watched.trouble.clone().map_or(Ok(()), |message| Err(invalid(message)));
@@ -279,13 +289,28 @@ impl Flags {
             origins: offer.origins.clone(),
             compat: offer.compat,
         };
-        watched.served = Some(self.proxy.publish_flags(name, &publication).await?);
+        watched.served = Some(self.send(name, &publication).await?);
         watched.told = Instant::now();
         watched.accepted = Some(publication);
         watched.raw = Some(raw);
         watched.laid = Some((watched.ledger.revision(), watched.follows.clone()));
         watched.adrift = adrift.iter().map(ToString::to_string).collect();
         Ok(())
+    }
+
+    async fn send(
+        &self,
+        name: &Environment,
+        publication: &FlagPublication,
+    ) -> Result<FlagsState, DataPlaneError> {
+        let sent = self.proxy.publish_flags(name, publication);
+        match tokio::time::timeout(PUBLISH, sent).await {
+            Ok(answered) => answered,
+            Err(_) => {
+                let why = format!("it did not answer within {} s", PUBLISH.as_secs());
+                Err(DataPlaneError::Unreachable(why.into()))
+            }
+        }
     }
 
     /// Publishes what was changed, over the last documents that could be used.
@@ -327,9 +352,17 @@ impl Flags {
         }
     }
 
-    fn keep(&self, environments: &BTreeMap<Environment, Watched>) -> Result<(), Refused> {
+    pub(super) fn keep(
+        &self,
+        environments: &BTreeMap<Environment, Watched>,
+    ) -> Result<(), Refused> {
         let offers = environments.iter().map(|(name, it)| (name.clone(), it.offer.clone()));
-        let kept = Kept { epoch: self.epoch, environments: offers.collect() };
+        let follows = environments.iter().filter(|(_, it)| !it.follows.is_empty());
+        let kept = Kept {
+            epoch: self.epoch,
+            environments: offers.collect(),
+            follows: follows.map(|(name, it)| (name.clone(), it.follows.clone())).collect(),
+        };
         keep(&self.file, &kept).map_err(|error| Refused {
             kind: RefusedKind::Internal,
             message: format!("what is served cannot be stored: {error}"),

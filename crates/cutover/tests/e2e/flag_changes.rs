@@ -260,7 +260,7 @@ fn what_cannot_be_changed_is_told_and_nothing_happens() {
     );
     // The daemon reads requests of others, too.
     let socket = world.socket();
-    let body = json!({"flag": "x".repeat(2000), "wanted": "kill"}).to_string();
+    let body = json!({"flag": "x".repeat(2000), "edit": "kill"}).to_string();
     let answer = request(&socket, "POST", "/v1/flags/default/changes", &body).unwrap();
     assert_eq!(answer.status, 400, "{answer:?}");
     let answer = request(&socket, "POST", "/v1/flags/default/changes", "{").unwrap();

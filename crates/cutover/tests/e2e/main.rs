@@ -8,6 +8,7 @@ mod demo;
 mod experiments;
 mod faults;
 mod flag_changes;
+mod flag_ramps;
 mod flags;
 mod freezes;
 mod gates;

@@ -2,22 +2,24 @@
 
 use std::path::PathBuf;
 
-use cutover_core::units::Share;
+use cutover_core::units::{Share, Span};
 
+use super::rollout;
 use super::told::{share, tell, token};
 use crate::cli::Session;
+use crate::cli::deploy::Following;
 use crate::failure::{Done, Failure};
-use crate::flags::{Asked, Changed, How, State, Wanted};
+use crate::flags::{Asked, Changed, Edit, How, State};
 
 /// What all changes have in common.
 #[derive(Debug, clap::Args)]
 pub(super) struct Common {
     /// Why; the history shows it.
     #[arg(short = 'm', long, value_name = "WHY")]
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     /// Change nothing, and tell who would get something else.
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// A file with your token, where the environment is protected.
     #[arg(long, value_name = "FILE")]
     token: Option<PathBuf>,
@@ -73,24 +75,40 @@ pub(super) struct Set {
 ///
 /// Whoever has it keeps it while the share grows.
 ///
-/// Example: cutover flag ramp new-checkout --to 25% -m "errors look good"
+/// With --app, --steps, --bake or --judge it is a rollout of an app's flag on its live release, step
+/// by step, that turns back by itself like any other; see it with `status`, `abort`, `history`.
+/// Otherwise the flag is one that is served (`flag serve`), and changes at once.
+///
+/// Example: cutover flag ramp new-checkout --to 100 --steps 1,10,50 --judge
 #[derive(Debug, clap::Args)]
 pub(super) struct Ramp {
     #[command(flatten)]
     of: Of,
     /// The share of users: 12.5%.
     #[arg(long, value_name = "SHARE", value_parser = share)]
-    to: Share,
+    pub(super) to: Share,
     /// The variant that they get, if it is not clear.
     #[arg(long)]
     variant: Option<String>,
+    /// Shares on the way: 1,10,50. Those of the spec if not given.
+    #[arg(long, value_name = "SHARES", value_delimiter = ',', value_parser = share)]
+    pub(super) steps: Vec<Share>,
+    /// Go on only once the requests of users with the flag are shown to be as good as the others'.
+    #[arg(long)]
+    pub(super) judge: bool,
+    /// How long each share is held at least; as the spec says if not given.
+    #[arg(long, value_name = "SPAN")]
+    pub(super) bake: Option<Span>,
     #[command(flatten)]
-    common: Common,
+    pub(super) following: Following,
+    #[command(flatten)]
+    pub(super) common: Common,
 }
 
 /// Switch a flag off for everybody, at once; beats rules, ramps and schedules.
 ///
-/// It needs no approval, also where the environment is protected.
+/// It needs no approval, also where the environment is protected. With --app it is a flag of that
+/// app; a rollout that raises it is turned back: the flag first, then the code.
 ///
 /// Example: cutover flag kill new-checkout -m "checkout fails"
 #[derive(Debug, clap::Args)]
@@ -101,7 +119,7 @@ pub(super) struct Kill {
     common: Common,
 }
 
-/// Undo a kill: the flag is what its file and the changes to it say.
+/// Undo a kill: the flag is what its file and the changes to it say; with --app, what it was at rest.
 ///
 /// Example: cutover flag restore new-checkout -m "fixed in v7"
 #[derive(Debug, clap::Args)]
@@ -112,9 +130,9 @@ pub(super) struct Restore {
     common: Common,
 }
 
-async fn change(session: &Session, of: Of, wanted: Wanted, common: Common) -> Done {
+async fn change(session: &Session, of: Of, edit: Edit, common: Common) -> Done {
     let env = session.common.env.clone().unwrap_or_default();
-    let asked = Asked { flag: of.key, set: of.set, wanted, how: common.how()? };
+    let asked = Asked { flag: of.key, set: of.set, edit, how: common.how()? };
     let client = session.client().await?;
     let changed: Changed = client.post(&format!("/v1/flags/{env}/changes"), &asked).await?;
     tell(session, &env, &asked.flag, &changed)
@@ -127,26 +145,37 @@ impl Set {
             return Err(Failure::usage("nothing to set is given")
                 .help("cutover flag set KEY --default VARIANT, --state, --share or --clear"));
         }
-        let wanted = Wanted::Set { state, default, share, variant, clear };
-        change(session, of, wanted, common).await
+        let edit = Edit::Set { state, default, share, variant, clear };
+        change(session, of, edit, common).await
     }
 }
 
 impl Ramp {
     pub(super) async fn run(self, session: &Session) -> Done {
-        let wanted = Wanted::Ramp { share: self.to, variant: self.variant };
-        change(session, self.of, wanted, self.common).await
+        let in_steps = !self.steps.is_empty() || self.judge || self.bake.is_some();
+        if in_steps || session.common.app.is_some() {
+            let key = self.of.key.clone();
+            return rollout::ramp(session, &key, self).await;
+        }
+        let edit = Edit::Ramp { share: self.to, variant: self.variant };
+        change(session, self.of, edit, self.common).await
     }
 }
 
 impl Kill {
     pub(super) async fn run(self, session: &Session) -> Done {
-        change(session, self.of, Wanted::Kill, self.common).await
+        if session.common.app.is_some() {
+            return rollout::kill(session, &self.of.key, self.common).await;
+        }
+        change(session, self.of, Edit::Kill, self.common).await
     }
 }
 
 impl Restore {
     pub(super) async fn run(self, session: &Session) -> Done {
-        change(session, self.of, Wanted::Restore, self.common).await
+        if session.common.app.is_some() {
+            return rollout::restore(session, &self.of.key, self.common).await;
+        }
+        change(session, self.of, Edit::Restore, self.common).await
     }
 }

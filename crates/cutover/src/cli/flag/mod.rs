@@ -5,6 +5,7 @@ mod change;
 mod decide;
 mod look;
 mod past;
+mod rollout;
 mod serve;
 mod source;
 mod told;

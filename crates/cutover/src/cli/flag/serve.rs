@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use cutover_core::id::AppName;
 use cutover_core::served_flags::{FLAGS_PORT, FlagCompat};
 use serde_json::json;
 
@@ -42,6 +43,9 @@ pub(super) struct Serve {
     /// flags are served anew, until `flag unserve`.
     #[arg(long, value_name = "FILE")]
     people: Option<PathBuf>,
+    /// An app whose flags are on here, too, for the same users: their share follows its rollouts.
+    #[arg(long, value_name = "APP")]
+    follow: Option<AppName>,
 }
 
 /// Serve an environment's flags no longer.
@@ -60,6 +64,7 @@ impl Serve {
             tokens: self.tokens.as_deref().map_or(Ok(vec![]), digests)?,
             origins: self.origins,
             compat: FlagCompat { empty_variant: !self.strict },
+            app: self.follow,
             people: self.people.as_deref().map_or(Ok(BTreeMap::new()), people)?,
         };
         let env = session.common.env.clone().unwrap_or_default();
@@ -114,6 +119,9 @@ pub(super) fn line(offered: &Offered) -> String {
         }
         None => format!("{environment}  not served yet"),
     };
+    for (flag, share) in &offered.follows {
+        line += &format!("\n  {flag} follows the app: on for {share}");
+    }
     if !offered.adrift.is_empty() {
         let adrift = offered.adrift.join(", ");
         line += &format!("\n  changed by a person, and defined by no source now: {adrift}");
