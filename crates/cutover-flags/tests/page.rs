@@ -16,7 +16,7 @@ fn the_documents_of_the_page_load() {
             count += 1;
         }
     }
-    assert_eq!(count, 2);
+    assert_eq!(count, 3);
 }
 
 #[test]

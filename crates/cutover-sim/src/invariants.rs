@@ -32,6 +32,8 @@
 //! | I27 | what has to be confirmed and is not does not succeed |
 //! | I28 | an experiment that succeeds ends with the side that was kept, else with the old one |
 //! | I29 | the engine never runs in circles |
+//! | I30 | a ramp that succeeds leaves the flag at the share that was asked for |
+//! | I31 | a killed flag is in no table that is sent, and none at the end |
 
 use std::time::Duration;
 
@@ -154,10 +156,10 @@ impl World {
             let wanted = plan.stages.last().and_then(|stage| stage.flag).unwrap_or_default();
             let raised = self.plane.in_force.1.flags.get(key).map(|raised| raised.share);
             if raised.unwrap_or_default() != wanted {
-                return broken(format!("I32 a ramp to {wanted} ended with {raised:?}"));
+                return broken(format!("I30 a ramp to {wanted} ended with {raised:?}"));
             }
             if self.app.killed.contains(key) {
-                return broken("I33 a ramp of a killed flag succeeded");
+                return broken("I31 a ramp of a killed flag succeeded");
             }
         }
         if self.behaviour(candidate) == Behaviour::NeverReady {
@@ -244,7 +246,7 @@ impl World {
     pub(crate) fn may_publish(&self, table: &Table) -> Check {
         let (now, seen) = (self.looked.0, &self.looked.1);
         if table.flags.keys().any(|key| self.app.killed.contains(key)) {
-            return broken("I33 a killed flag is switched on");
+            return broken("I31 a killed flag is switched on");
         }
         let goal = goal(&self.app, seen, now);
         let newest = &self.newest().1;

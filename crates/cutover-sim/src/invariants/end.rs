@@ -36,7 +36,7 @@ impl World {
     pub(crate) fn ended(&self) -> Check {
         let up = self.plane.in_force.1.flags.keys().find(|key| self.app.killed.contains(*key));
         if let Some(key) = up {
-            return broken(format!("I33 flag {key} is killed, and on at the end"));
+            return broken(format!("I31 flag {key} is killed, and on at the end"));
         }
         let [stable, candidate, _] = self.scenario.behaviours;
         let expected = |outcome: &Outcome| match outcome {

@@ -89,16 +89,16 @@ impl fmt::Display for Setting {
         match self {
             Setting::Killed(Some(true)) => f.write_str("killed"),
             Setting::Killed(Some(false)) => f.write_str("not killed"),
-            Setting::Killed(None) => f.write_str("kill as in the source"),
+            Setting::Killed(None) => f.write_str("not killed by hand"),
             Setting::State(Some(state)) => write!(f, "state {}", state.as_str()),
-            Setting::State(None) => f.write_str("state as in the source"),
+            Setting::State(None) => f.write_str("its source's state"),
             Setting::Default(Some(variant)) => write!(f, "default {variant}"),
-            Setting::Default(None) => f.write_str("default as in the source"),
+            Setting::Default(None) => f.write_str("its source's default"),
             Setting::Ramp(Some(Ramp { share, variant: Some(variant) })) => {
                 write!(f, "{variant} for {share}")
             }
             Setting::Ramp(Some(Ramp { share, variant: None })) => write!(f, "split for {share}"),
-            Setting::Ramp(None) => f.write_str("ramp as in the source"),
+            Setting::Ramp(None) => f.write_str("its source's ramp"),
         }
     }
 }

@@ -82,7 +82,7 @@ fn changes_hold_over_restarts_and_new_files_and_can_be_undone() {
     world
         .run("flag history color")
         .expect_ok()
-        .says("set: default blue (was default as in the source)");
+        .says("set: default blue (was its source's default)");
 
     // A later change of the same thing is in the way; of another thing it is not.
     world.run("flag set color --default green").expect_ok();

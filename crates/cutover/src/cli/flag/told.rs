@@ -51,7 +51,7 @@ pub(super) fn tell(session: &Session, env: &Environment, flag: &str, changed: &C
     if session.common.json {
         session.print_json(changed)?;
     } else {
-        session.print(&said(env, flag, changed))?;
+        session.print(&sentence(env, flag, changed))?;
         if let Some(moves) = changed.moves.as_ref().filter(|_| changed.change.is_some()) {
             session.print(&format!("  {}", of_users(moves)))?;
         }
@@ -60,7 +60,7 @@ pub(super) fn tell(session: &Session, env: &Environment, flag: &str, changed: &C
     Ok(if late { exit::TIMED_OUT } else { exit::OK })
 }
 
-fn said(env: &Environment, flag: &str, changed: &Changed) -> String {
+fn sentence(env: &Environment, flag: &str, changed: &Changed) -> String {
     let Some(change) = &changed.change else {
         return format!("{flag} is so already: nothing was changed");
     };
