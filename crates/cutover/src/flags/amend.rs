@@ -84,7 +84,7 @@ impl Flags {
             ));
         }
         let plan = Plan { of, act, settings };
-        self.go(environment, watched, raw, plan, &asked.how, account).await
+        self.go(environment, watched, plan, &asked.how, account).await
     }
 
     /// Undoes a change; takes one back that waits.
@@ -128,11 +128,10 @@ impl Flags {
                         ),
                     ));
                 }
-                let raw = self.raw(environment, watched).await?;
                 let (of, act) = (change.of.clone(), Act::Revert(number));
                 let settings = watched.ledger.settings(&of).news(change.before);
                 let plan = Plan { of, act, settings };
-                self.go(environment, watched, raw, plan, how, account).await
+                self.go(environment, watched, plan, how, account).await
             }
         }
     }
@@ -191,12 +190,12 @@ impl Flags {
         &self,
         environment: &Environment,
         watched: &mut Watched,
-        raw: Vec<FlagSource>,
         plan: Plan,
         how: &How,
         account: &str,
     ) -> Result<Changed, Refused> {
         let Plan { of, act, settings } = plan;
+        let raw = self.raw(environment, watched).await?;
         let weighed = self.weigh(environment, watched, &raw, &of, &settings).await?;
         if settings.is_empty() {
             return Ok(weighed.answer(None, how.dry_run, true));

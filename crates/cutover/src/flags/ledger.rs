@@ -119,7 +119,7 @@ impl Ledger {
             let same = |a: &Setting| change.settings.iter().any(|b| a.is_like(b));
             is_later && other.of == change.of && other.settings.iter().any(same)
         };
-        self.kept.changes.iter().filter(touches).next_back()
+        self.kept.changes.iter().rfind(touches)
     }
 
     /// When a flag was last changed.
