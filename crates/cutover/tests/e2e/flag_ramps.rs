@@ -153,7 +153,7 @@ fn bad_answers_turn_a_ramp_back_and_everybody_is_off_at_once() {
     let off = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
     let events = world.run("events --json").expect_ok();
     let events = events.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let judged = events.filter(|event| event["type"] == "turned-back").last().unwrap();
+    let judged = events.rev().find(|event| event["type"] == "turned-back").unwrap();
     let took = off.saturating_sub(judged["at"].as_u64().unwrap());
     println!("turned back; off in both worlds after {took} ms");
     off_after(&world, &address, Instant::now());
