@@ -94,7 +94,9 @@ impl<W: World> Driver<W> {
                 }
                 if matches!(
                     record,
-                    Record::AbortRequested { .. } | Record::TurnedBack(_) | Record::FlagKilled { .. }
+                    Record::AbortRequested { .. }
+                        | Record::TurnedBack(_)
+                        | Record::FlagKilled { .. }
                 ) {
                     self.apply(at, &record);
                     self.unrecorded.push((record, actor));
