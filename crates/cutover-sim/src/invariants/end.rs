@@ -93,7 +93,10 @@ impl World {
             && calm
             && self.scenario.confirm == 0
             && self.begun == 1
-            && self.app.rollout.as_ref().is_some_and(|rollout| rollout.plan.promotes())
+            // A degraded first release is no fix of anything.
+            && self.app.rollout.as_ref().is_some_and(|rollout| {
+                rollout.plan.before.is_some() && rollout.plan.promotes()
+            })
             && !outcomes.iter().all(expected)
         {
             return broken(format!("I14 a degraded stable blocked the fix: {outcomes:?}"));
