@@ -265,9 +265,10 @@ mod tests {
         assert_eq!(again.later(&one).unwrap().number, 3);
         assert_eq!(text(again.patch(None, None)).unwrap(), r#"{"a":{"defaultVariant":"on"}}"#);
         assert_eq!(text(again.patch(Some("shop"), None)), None);
-        std::fs::write(&file, "{").unwrap();
+        write_atomic(&file, "{".as_bytes()).unwrap();
         assert!(Ledger::open(file.clone()).is_err());
-        std::fs::write(&file, r#"{"schema":9,"number":0,"made":0,"now":[],"changes":[]}"#).unwrap();
+        write_atomic(&file, r#"{"schema":9,"number":0,"made":0,"now":[],"changes":[]}"#.as_bytes())
+            .unwrap();
         assert!(Ledger::open(file).unwrap_err().causes[0].contains("form is 9"));
     }
 
@@ -292,7 +293,7 @@ mod tests {
     fn a_change_that_cannot_be_stored_is_not_made() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("changes");
-        std::fs::write(&file, "not a folder").unwrap();
+        write_atomic(&file, "not a folder".as_bytes()).unwrap();
         let mut ledger = Ledger::open(folder.path().join("e.json")).unwrap();
         ledger.file = file.join("e.json");
         assert!(ledger.make(change(1, "a", Setting::Killed(Some(true)))).is_err());
