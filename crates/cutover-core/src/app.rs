@@ -1,8 +1,9 @@
 //! The state of one app, folded from its records. Running and replaying are the same function.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::id::FlagKey;
 use crate::plan::{Budget, Downtime, Patience, Plan, Rest, Size, Standby};
 use crate::record::{Freeze, Keep, Outcome, Record, Verdict, Why};
 use crate::units::{At, Count};
@@ -134,6 +135,8 @@ pub struct App {
     pub rollout: Option<Rollout>,
     /// New releases are refused.
     pub frozen: Option<Freeze>,
+    /// Flags that are off for everybody, whatever rest and plan say.
+    pub killed: BTreeSet<FlagKey>,
 }
 
 /// The budget outside of rollouts: instances come back in place, scaling may go one above n.
@@ -147,7 +150,15 @@ pub struct Illegal(pub &'static str);
 
 impl Default for App {
     fn default() -> App {
-        App { n: 1, spec_n: 0, epoch: 0, rest: None, rollout: None, frozen: None }
+        App {
+            n: 1,
+            spec_n: 0,
+            epoch: 0,
+            rest: None,
+            rollout: None,
+            frozen: None,
+            killed: BTreeSet::new(),
+        }
     }
 }
 
@@ -179,6 +190,8 @@ impl App {
             Record::Begun(plan) => self.begin(at, plan)?,
             Record::Frozen(freeze) => self.frozen = Some(freeze.clone()),
             Record::Unfrozen => self.frozen = None,
+            Record::FlagKilled { flag } => drop(self.killed.insert(flag.clone())),
+            Record::FlagRestored { flag } => drop(self.killed.remove(flag)),
             Record::Reached { .. }
             | Record::Passed { .. }
             | Record::Judged { .. }
@@ -301,6 +314,8 @@ impl App {
             | Record::Scaled { .. }
             | Record::Frozen(_)
             | Record::Unfrozen
+            | Record::FlagKilled { .. }
+            | Record::FlagRestored { .. }
             | Record::Down
             | Record::Base(_) => return Err(Illegal("not of a rollout")),
         }
@@ -360,8 +375,11 @@ fn after(plan: &Plan, outcome: Outcome, at: At) -> Option<Rest> {
     if outcome != Outcome::Succeeded || !plan.promotes() {
         return plan.before.clone();
     }
+    let flags = plan.stages.last().map(|stage| plan.flags_at(stage)).unwrap_or_default();
+    if plan.is_ramp() {
+        return plan.before.clone().map(|rest| Rest { flags, ..rest });
+    }
     let kept = plan.stable().filter(|old| *old != plan.candidate && plan.keep > Duration::ZERO);
     let standby = kept.map(|release| Standby { release, until: at + plan.keep });
-    let flags = plan.stages.last().map(|stage| plan.flags_at(stage)).unwrap_or_default();
     Some(Rest { live: plan.candidate, standby, flags })
 }

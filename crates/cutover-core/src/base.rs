@@ -1,10 +1,12 @@
 //! The base of a journal whose oldest records were pruned: what they came to.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::app::{App, Illegal};
-use crate::id::ReleaseId;
+use crate::id::{FlagKey, ReleaseId};
 use crate::plan::Rest;
 use crate::record::Freeze;
 use crate::units::Count;
@@ -24,6 +26,9 @@ pub struct Base {
     /// Whether new releases were refused.
     #[serde(default)]
     pub frozen: Option<Freeze>,
+    /// Flags that were killed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub killed: BTreeSet<FlagKey>,
     /// The way to the live release, oldest first.
     pub line: Vec<ReleaseId>,
     /// The releases that were good, by when each last went live, oldest first.
@@ -35,9 +40,10 @@ impl App {
     #[must_use]
     pub fn base(&self) -> Option<Base> {
         // Named one by one, so that whoever adds a field thinks of the base, too.
-        let App { n, spec_n, epoch, rest, rollout: _, frozen } = self;
+        let App { n, spec_n, epoch, rest, rollout: _, frozen, killed } = self;
         let (rest, frozen) = (rest.clone(), frozen.clone());
-        let base = Base { n: *n, spec_n: *spec_n, epoch: *epoch, rest, frozen, ..Base::default() };
+        let (n, spec_n, epoch, killed) = (*n, *spec_n, *epoch, killed.clone());
+        let base = Base { n, spec_n, epoch, rest, frozen, killed, ..Base::default() };
         self.live().is_none().then_some(base)
     }
 
@@ -46,9 +52,10 @@ impl App {
         if *self != App::default() {
             return Err(Illegal("a base that is not the first record"));
         }
-        let Base { n, spec_n, epoch, rest, frozen, line: _, good: _ } = base;
+        let Base { n, spec_n, epoch, rest, frozen, killed, line: _, good: _ } = base;
         let (rest, frozen) = (rest.clone(), frozen.clone());
-        *self = App { n: *n, spec_n: *spec_n, epoch: *epoch, rest, rollout: None, frozen };
+        let (n, spec_n, epoch, killed) = (*n, *spec_n, *epoch, killed.clone());
+        *self = App { n, spec_n, epoch, rest, rollout: None, frozen, killed };
         Ok(())
     }
 }
@@ -61,7 +68,8 @@ mod tests {
 
     #[test]
     fn an_app_goes_on_from_its_base_and_only_at_the_beginning() {
-        let mut app = App { n: 5, spec_n: 4, epoch: 7, ..App::default() };
+        let killed = BTreeSet::from(["new".parse().unwrap()]);
+        let mut app = App { n: 5, spec_n: 4, epoch: 7, killed, ..App::default() };
         let base = app.base().unwrap();
         let record = Record::Base(Box::new(base));
         let text = serde_json::to_string(&record).unwrap();

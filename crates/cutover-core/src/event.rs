@@ -162,6 +162,26 @@ pub enum EventKind {
         /// Who ended it.
         actor: String,
     },
+    /// A flag is off for everybody from now on, whatever rollouts say.
+    FlagKilled {
+        /// Which.
+        flag: FlagKey,
+        /// Who.
+        actor: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// ... no longer.
+    FlagRestored {
+        /// Which.
+        flag: FlagKey,
+        /// Who.
+        actor: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// A person said go.
     Approved {
         /// Who.

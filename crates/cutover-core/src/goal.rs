@@ -82,18 +82,23 @@ impl Goal {
     }
 }
 
-/// What is aimed at now.
+/// What is aimed at now: killed flags are in none of it.
 #[must_use]
 pub fn goal(app: &App, seen: &Observed, now: At) -> Goal {
+    let mut goal = unless_killed(app, seen, now);
+    goal.flags.retain(|key, _| !app.killed.contains(key));
+    goal
+}
+
+fn unless_killed(app: &App, seen: &Observed, now: At) -> Goal {
     let Some(rollout) = &app.rollout else {
         return at_rest(app.rest.as_ref(), app.n, now);
     };
     let plan = &rollout.plan;
     match rollout.phase {
-        Phase::Done(_) => Goal {
-            barred: if rollout.force { vec![plan.candidate] } else { vec![] },
-            ..at_rest(app.rest.as_ref(), app.n, now)
-        },
+        Phase::Done(_) => {
+            Goal { barred: barred(rollout.force, plan), ..at_rest(app.rest.as_ref(), app.n, now) }
+        }
         Phase::Back { since, .. } => {
             let mut budget = plan.budget;
             let helpless = now >= helpless_at(plan, seen, since);
@@ -107,16 +112,25 @@ pub fn goal(app: &App, seen: &Observed, now: At) -> Goal {
             }
             Goal {
                 // Even by force not before stable had its time: it may only have to start.
-                barred: if rollout.force && helpless { vec![plan.candidate] } else { vec![] },
+                barred: barred(rollout.force && helpless, plan),
                 budget,
                 ..at_rest(plan.before.as_ref(), app.n, now)
             }
         }
         Phase::Forward(forward) => match plan.stages.get(forward.stage) {
+            // Rest with another share of a flag.
+            Some(stage) if plan.is_ramp() => {
+                Goal { flags: plan.flags_at(stage), ..at_rest(plan.before.as_ref(), app.n, now) }
+            }
             Some(stage) => at_stage(plan, stage, app.n),
             None => at_rest(plan.before.as_ref(), app.n, now),
         },
     }
+}
+
+/// The candidate, by force; a ramp's is the live release itself.
+fn barred(force: bool, plan: &Plan) -> Vec<ReleaseId> {
+    if force && !plan.is_ramp() { vec![plan.candidate] } else { vec![] }
 }
 
 /// When a stable release that is turned back to counts as unable to come up: nothing of it has

@@ -344,6 +344,18 @@ impl Plan {
         }
         flags
     }
+    /// Does it only change a flag? The release that it leads to is the live one then, and no
+    /// instance is touched.
+    #[must_use]
+    pub fn is_ramp(&self) -> bool {
+        self.flag.is_some() && self.stable() == Some(self.candidate)
+    }
+    /// The flag that a ramp changes, and the share that it ends with.
+    #[must_use]
+    pub fn ramped(&self) -> Option<(FlagKey, Share)> {
+        let key = self.flag.clone().filter(|_| self.is_ramp())?;
+        Some((key, self.stages.last()?.flag?))
+    }
     /// Is this stage an experiment, which a person may conclude?
     #[must_use]
     pub fn is_experiment(&self, stage: usize) -> bool {

@@ -11,8 +11,14 @@ pub fn plan(plan: &Plan, n: Count, from: Option<&ReleaseName>, to: &ReleaseName)
     let old = from.map_or_else(|| "-".to_owned(), ToString::to_string);
     let bounds = plan.budget.bounds(n);
     let first = if from.is_none() { ", first release" } else { "" };
-    let mut lines = vec![format!("{}  {old} -> {to}, {n} instances{first}", plan.pattern)];
-    lines.extend(rows(&plan.stages, 1, n, from, to));
+    let head = match plan.flag.as_ref().filter(|_| plan.is_ramp()) {
+        Some(flag) => format!("flag {flag}  on {to}, {n} instances"),
+        None => format!("{}  {old} -> {to}, {n} instances{first}", plan.pattern),
+    };
+    let mut lines = vec![head];
+    // There is one side only.
+    let shown = from.filter(|_| !plan.is_ramp());
+    lines.extend(rows(&plan.stages, 1, n, shown, to));
     if let Some(first) = plan.first_of_winner() {
         lines.push(format!("  and if {to} is kept, after the experiment:"));
         lines.extend(rows(&plan.winner, first + 1, n, from, to));
@@ -22,7 +28,10 @@ pub fn plan(plan: &Plan, n: Count, from: Option<&ReleaseName>, to: &ReleaseName)
         (Some(_), 0) => ", users wait or see the notice page meanwhile".to_owned(),
         (Some(_), floor) => format!(", at least {floor} in service"),
     };
-    lines.push(format!("  at most {} instances{floor}", bounds.ceiling));
+    lines.push(match plan.is_ramp() {
+        true => "  no instance is touched".to_owned(),
+        false => format!("  at most {} instances{floor}", bounds.ceiling),
+    });
     if let Some(guard) = &plan.guard {
         let p99 = guard.p99.map_or_else(String::new, |p99| format!(" or p99 > {p99}"));
         let least = guard.min_requests;
@@ -31,7 +40,8 @@ pub fn plan(plan: &Plan, n: Count, from: Option<&ReleaseName>, to: &ReleaseName)
             guard.errors
         ));
     }
-    lines.extend(plan.against.iter().flat_map(|against| comparison(plan, against, &old)));
+    let other = if plan.is_ramp() { "without the flag" } else { &old };
+    lines.extend(plan.against.iter().flat_map(|against| comparison(plan, against, other)));
     if !plan.keep.is_zero() {
         lines.push(format!("  {old} stays warm for {} afterwards", Span(plan.keep)));
     }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::base::Base;
+use crate::id::FlagKey;
 use crate::plan::Plan;
 use crate::units::{At, Count};
 
@@ -179,6 +180,16 @@ pub enum Record {
     Frozen(Freeze),
     /// ... no longer.
     Unfrozen,
+    /// A flag is off for everybody from now on, in whatever rollout.
+    FlagKilled {
+        /// Which.
+        flag: FlagKey,
+    },
+    /// ... no longer.
+    FlagRestored {
+        /// Which.
+        flag: FlagKey,
+    },
     /// What earlier records came to that were pruned; always the first one.
     Base(Box<Base>),
 }

@@ -52,6 +52,9 @@ pub struct FlagSource {
     pub name: String,
     /// The document.
     pub text: String,
+    /// What people changed of its flags, laid over them by key: a JSON merge patch (RFC 7396).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<String>,
 }
 
 /// What some clients need that the protocol does not ask for.

@@ -1,11 +1,11 @@
 //! What clients ask of the engine, and what they get back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use cutover_core::comparison::Comparison;
 use cutover_core::dataplane::{Counters, InFlight};
-use cutover_core::id::{InstanceId, ReleaseId, Subject, Version};
+use cutover_core::id::{FlagKey, InstanceId, ReleaseId, Subject, Version};
 use cutover_core::observed::State;
 use cutover_core::patterns::Pattern;
 use cutover_core::plan::Plan;
@@ -65,6 +65,32 @@ pub struct RollbackRequest {
     /// To the newest good release of this version; `None`: the last good one before the live one.
     pub to: Option<Version>,
     /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+/// Change the share of users that a flag is on for, on the live release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RampRequest {
+    /// Of which app.
+    pub subject: Subject,
+    /// Which flag.
+    pub flag: FlagKey,
+    /// The share that it ends with.
+    pub to: Share,
+    /// Shares on the way; none: those of the spec that lead there.
+    #[serde(default)]
+    pub steps: Vec<Share>,
+    /// How long each share is held at least; none: as the spec says.
+    #[serde(default)]
+    pub bake: Option<Span>,
+    /// Does a verdict have to pass at each share?
+    #[serde(default)]
+    pub judge: bool,
+    /// Why, in the words of whoever asks; at most 500 characters are kept.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// Only say what would be done.
+    #[serde(default)]
     pub dry_run: bool,
 }
 
@@ -132,6 +158,22 @@ pub enum Action {
     },
     /// Allow new releases again.
     Unfreeze,
+    /// Switch a flag off for everybody, and turn a rollout back that raises it.
+    KillFlag {
+        /// Which.
+        flag: FlagKey,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// Undo that: the flag is what rest says.
+    RestoreFlag {
+        /// Which.
+        flag: FlagKey,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
     /// Begin the last rollout anew.
     Retry,
     /// Stop the app's instances and free its port.
@@ -175,6 +217,12 @@ pub struct AppStatus {
     pub held: bool,
     /// The feature flags that are on, in force.
     pub flags: Flags,
+    /// Did the proxy say what is in force? Before it did, no flag seems to be on.
+    #[serde(default)]
+    pub routed: bool,
+    /// The flags that were killed.
+    #[serde(default)]
+    pub killed: BTreeSet<FlagKey>,
     /// Are new releases refused?
     pub frozen: Option<Freeze>,
     /// The rollout that is live.
@@ -260,6 +308,9 @@ pub struct HistoryEntry {
     pub from: Option<ReleaseName>,
     /// To which.
     pub to: ReleaseName,
+    /// The flag that it changed on the live release, and to what share, if it did nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<(FlagKey, Share)>,
     /// Who began it.
     pub actor: String,
     /// When it began.

@@ -107,6 +107,7 @@ impl Past<'_> {
             pattern: plan.pattern,
             from: plan.stable().and_then(|stable| self.names.get(&stable).cloned()),
             to,
+            ramp: plan.ramped(),
             actor: actor.unwrap_or_default(),
             begun: at,
             ended: None,

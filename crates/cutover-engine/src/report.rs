@@ -21,7 +21,9 @@ pub(crate) fn rows(
         if subject.is_none_or(|subject| *subject == known)
             && env.is_none_or(|env| *env == known.env)
         {
-            rows.extend(history::of(journal, events, &known)?.into_iter().map(row));
+            let past = history::of(journal, events, &known)?.into_iter();
+            // A ramp alone releases nothing.
+            rows.extend(past.filter(|entry| entry.ramp.is_none()).map(row));
         }
     }
     Ok(rows)

@@ -49,6 +49,11 @@ impl Definitions {
                 digest.update((part.len() as u64).to_le_bytes());
                 digest.update(part);
             }
+            if let Some(changes) = &source.changes {
+                digest.update(b"changed");
+                digest.update((changes.len() as u64).to_le_bytes());
+                digest.update(changes);
+            }
             loaded.push(load(source, &mut problems));
         }
         let version: [u8; 32] = digest.finalize().into();
@@ -75,7 +80,8 @@ impl Definitions {
         (Definitions { all, by_selector, nothing }, problems)
     }
 
-    /// Tells these documents from others, in 32 hexadecimal digits: a hash of their names and texts.
+    /// Tells these documents from others, in 32 hexadecimal digits: a hash of their names and texts,
+    /// and of what is laid over them.
     #[must_use]
     pub fn version(&self) -> String {
         self.all.version.iter().take(16).map(|byte| format!("{byte:02x}")).collect()

@@ -34,6 +34,7 @@ pub mod sticky;
 
 mod additions;
 mod cbor;
+mod changes;
 mod coerce;
 mod context;
 mod definitions;
@@ -55,6 +56,7 @@ mod targeting;
 mod value;
 
 pub use additions::{NotPortable, compile_to_flagd};
+pub use changes::{FlagOutline, Outline, RampOutline};
 pub use context::{Context, ContextError, LARGEST_CONTEXT};
 pub use definitions::Definitions;
 pub use explain::Explanation;

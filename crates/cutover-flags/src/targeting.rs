@@ -54,8 +54,12 @@ impl Targeting {
             rule,
             message,
         };
-        let source =
-            Source { name: "rule".to_owned(), text: json.to_owned(), format: Format::Json };
+        let source = Source {
+            name: "rule".to_owned(),
+            text: json.to_owned(),
+            format: Format::Json,
+            changes: None,
+        };
         let tree = source::read(&source).map_err(|error| {
             refused(error.place, crate::problem::Rule::Unreadable, error.message)
         })?;

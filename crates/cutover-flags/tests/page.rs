@@ -9,14 +9,14 @@ fn the_documents_of_the_page_load() {
     for (fence, format) in [("```json\n", Format::Json), ("```yaml\n", Format::Yaml)] {
         for block in page.split(fence).skip(1) {
             let text = block.split("```").next().unwrap().to_owned();
-            let source = Source { name: "flags.md".to_owned(), text, format };
+            let source = Source { name: "flags.md".to_owned(), text, format, changes: None };
             let (_, problems) = Definitions::load(std::slice::from_ref(&source));
             assert!(problems.is_empty(), "{problems:?}");
             assert!(compile_to_flagd(&source).is_ok());
             count += 1;
         }
     }
-    assert_eq!(count, 2);
+    assert_eq!(count, 3);
 }
 
 #[test]

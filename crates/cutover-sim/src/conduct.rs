@@ -6,7 +6,9 @@ use std::sync::Arc;
 use cutover_core::record::Outcome;
 use cutover_core::spec::Spec;
 use cutover_core::units::{At, Span};
-use cutover_engine::api::{Action, Conflict, DeployRequest, RefusedKind, RollbackRequest};
+use cutover_engine::api::{
+    Action, Conflict, DeployRequest, RampRequest, RefusedKind, RollbackRequest,
+};
 use cutover_engine::{Engine, Kept};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinSet, yield_now};
@@ -298,6 +300,21 @@ async fn ask(engine: &Engine<Simulated>, op: Op, spec: Spec, confirm: Option<Spa
             let request = RollbackRequest { subject, to: None, dry_run: false };
             let _ = engine.rollback(request, "ana").await;
             return;
+        }
+        Op::Ramp { to, judge } => {
+            let Some(flag) = spec.patterns.feature_flag.flag else { return };
+            let (steps, bake, message) = (vec![], None, None);
+            let request =
+                RampRequest { subject, flag, to, steps, bake, judge, message, dry_run: false };
+            let _ = engine.ramp(request, "ana").await;
+            return;
+        }
+        Op::KillFlag | Op::RestoreFlag => {
+            let Some(flag) = spec.patterns.feature_flag.flag else { return };
+            match op {
+                Op::KillFlag => Action::KillFlag { flag, reason: None },
+                _ => Action::RestoreFlag { flag, reason: None },
+            }
         }
         Op::Abort { force } => Action::Abort { force },
         Op::Scale(n) => Action::Scale { n },

@@ -32,6 +32,8 @@
 //! | I27 | what has to be confirmed and is not does not succeed |
 //! | I28 | an experiment that succeeds ends with the side that was kept, else with the old one |
 //! | I29 | the engine never runs in circles |
+//! | I30 | a ramp that succeeds leaves the flag at the share that was asked for |
+//! | I31 | a killed flag is in no table that is sent, and none at the end |
 
 use std::time::Duration;
 
@@ -91,6 +93,14 @@ impl World {
                 self.kept = None;
                 self.experiment = !plan.winner.is_empty();
                 let ramp = plan.stages.iter().any(|stage| stage.flag > Some(Share::ZERO));
+                if plan.is_ramp() {
+                    // A person says that the live release knows it. Older ones need not.
+                    self.unaware.retain(|release| *release < plan.candidate);
+                    if plan.before.as_ref().is_some_and(|rest| rest.flags.is_empty()) {
+                        let older = self.releases.keys().filter(|id| **id < plan.candidate);
+                        self.unaware.extend(older.copied());
+                    }
+                }
                 // Releases are numbered as they are made.
                 let earlier = plan.stable().filter(|stable| ramp && *stable < plan.candidate);
                 if plan.before.as_ref().is_some_and(|rest| rest.flags.is_empty()) {
@@ -141,7 +151,17 @@ impl World {
         let Some(rollout) = self.app.live().filter(|rollout| rollout.plan.promotes()) else {
             return Ok(());
         };
-        let candidate = rollout.plan.candidate;
+        let (plan, candidate) = (&rollout.plan, rollout.plan.candidate);
+        if let (true, Some(key)) = (plan.is_ramp(), &plan.flag) {
+            let wanted = plan.stages.last().and_then(|stage| stage.flag).unwrap_or_default();
+            let raised = self.plane.in_force.1.flags.get(key).map(|raised| raised.share);
+            if raised.unwrap_or_default() != wanted {
+                return broken(format!("I30 a ramp to {wanted} ended with {raised:?}"));
+            }
+            if self.app.killed.contains(key) {
+                return broken("I31 a ramp of a killed flag succeeded");
+            }
+        }
         if self.behaviour(candidate) == Behaviour::NeverReady {
             return broken("I18 a release that is never ready succeeded");
         }
@@ -225,6 +245,9 @@ impl World {
     /// The engine sends a table, upon what it saw last.
     pub(crate) fn may_publish(&self, table: &Table) -> Check {
         let (now, seen) = (self.looked.0, &self.looked.1);
+        if table.flags.keys().any(|key| self.app.killed.contains(key)) {
+            return broken("I31 a killed flag is switched on");
+        }
         let goal = goal(&self.app, seen, now);
         let newest = &self.newest().1;
         let may_serve = |release: ReleaseId| {

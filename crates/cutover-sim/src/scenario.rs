@@ -7,7 +7,7 @@ use std::time::Duration;
 use cutover_core::patterns::Pattern;
 use cutover_core::record::Keep;
 use cutover_core::spec::{Source, Spec, parse};
-use cutover_core::units::{At, Count};
+use cutover_core::units::{At, Count, Share};
 
 use crate::dice::Dice;
 use crate::strike::Strike;
@@ -54,6 +54,17 @@ pub enum Op {
     Unfreeze,
     /// Take the app down.
     Down,
+    /// Change the share of the flag on the live release.
+    Ramp {
+        /// The share that it ends with.
+        to: Share,
+        /// Does a verdict have to pass on the way?
+        judge: bool,
+    },
+    /// Switch the flag off for everybody.
+    KillFlag,
+    /// Undo that.
+    RestoreFlag,
 }
 
 /// One world to try.
@@ -323,5 +334,25 @@ fn people(dice: &mut Dice, scenario: &mut Scenario) {
     }
     if !clean && dice.chance(50) {
         ops.push((secs(200, dice, 100), Op::Down));
+    }
+    ramps(dice, scenario);
+}
+
+/// Ramps, which are refused while anything else goes on, and kills, which are not.
+fn ramps(dice: &mut Dice, scenario: &mut Scenario) {
+    let ops = &mut scenario.ops;
+    if dice.chance(350) {
+        for k in 0..4 {
+            let to = dice.pick(&[0, 50, 300, 1000, 1000]).unwrap_or(1000);
+            let (to, judge) = (Share::from_permille(to), dice.chance(500));
+            ops.push((secs(50 + 40 * k, dice, 40), Op::Ramp { to, judge }));
+        }
+    }
+    if dice.chance(150) {
+        scenario.undisturbed = false;
+        ops.push((secs(2, dice, 180), Op::KillFlag));
+        if dice.chance(600) {
+            ops.push((secs(60, dice, 180), Op::RestoreFlag));
+        }
     }
 }

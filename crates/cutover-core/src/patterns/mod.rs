@@ -8,6 +8,7 @@ mod canary;
 mod course;
 mod feature_flag;
 mod first;
+mod ramp;
 mod rolling;
 mod shadow;
 
@@ -23,6 +24,7 @@ use crate::spec::{Against, Guard, Spec};
 use crate::units::Count;
 
 pub use course::Course;
+pub use ramp::{Ramp, ramp};
 
 /// One of the seven ways to go from one release to the next.
 #[derive(

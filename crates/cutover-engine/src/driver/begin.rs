@@ -113,7 +113,7 @@ impl<W: World> Driver<W> {
     }
 
     /// Where turning back leads: a superseded rollout's rest stays the rest.
-    fn before(&self) -> Option<Rest> {
+    pub(super) fn before(&self) -> Option<Rest> {
         let now = self.context.clock.now();
         let live = self.app.live();
         let rest = live.map_or(&self.app.rest, |rollout| &rollout.plan.before).clone()?;
@@ -138,6 +138,9 @@ impl<W: World> Driver<W> {
     /// The plan of a request, with what it asks for beside the spec.
     fn plan_for(&self, request: &DeployRequest, release: &Release) -> Result<Plan, Refused> {
         let mut plan = self.make_plan(release, false);
+        if let Some(flag) = &plan.flag {
+            self.unless_killed(flag)?;
+        }
         plan.message = request.message.as_ref().map(|text| text.chars().take(500).collect());
         if let Some(limit) = request.confirm {
             if !plan.promotes() {

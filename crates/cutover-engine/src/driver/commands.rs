@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 
 use super::Driver;
 use crate::api::{
-    Accepted, Acted, Action, AppStatus, Conflict, DeployRequest, PlanAnswer, Refused, RefusedKind,
-    StageComparison,
+    Accepted, Acted, Action, AppStatus, Conflict, DeployRequest, PlanAnswer, RampRequest, Refused,
+    RefusedKind, StageComparison,
 };
 use crate::ports::World;
 use crate::prune::{PruneAnswer, PruneRequest};
@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Plan { request: Box<DeployRequest>, reply: Reply<PlanAnswer> },
     /// Go back.
     Rollback { to: Option<Version>, dry_run: bool, actor: String, reply: Reply<Accepted> },
+    /// Change the share of a flag on the live release.
+    Ramp { request: Box<RampRequest>, actor: String, reply: Reply<Accepted> },
     /// Do what a person asks.
     Act { action: Action, actor: String, reply: Reply<Acted> },
     /// Remove what old releases left behind.
@@ -65,6 +67,10 @@ impl<W: World> Driver<W> {
             Command::Plan { request, reply } => drop(reply.send(self.planned(&request))),
             Command::Rollback { to, dry_run, actor, reply } => {
                 let answer = self.roll_back(to.as_ref(), dry_run, &actor).await;
+                drop(reply.send(answer));
+            }
+            Command::Ramp { request, actor, reply } => {
+                let answer = self.ramp(&request, &actor).await;
                 drop(reply.send(answer));
             }
             Command::Act { action: Action::Down, actor, reply } => {
@@ -153,6 +159,10 @@ impl<W: World> Driver<W> {
             (Action::Conclude { keep }, _) => self.conclude(keep, actor).await?,
             (Action::Freeze { reason, lasts }, _) => self.freeze(reason, lasts, actor).await?,
             (Action::Unfreeze, _) => self.unfreeze(actor).await?,
+            (Action::KillFlag { flag, reason }, _) => self.kill_flag(flag, reason, actor).await?,
+            (Action::RestoreFlag { flag, reason }, _) => {
+                self.restore_flag(flag, reason, actor).await?;
+            }
             (Action::Retry, _) => return self.retry(actor).await,
             // Its answer waits for the last instance.
             (Action::Down, _) => self.go_down(actor).await?,
@@ -179,6 +189,10 @@ impl<W: World> Driver<W> {
             self.thawed()?;
         }
         let cursor = self.context.events.last();
+        if let Some(plan) = self.ramp_again() {
+            self.start((*release).clone(), plan, vec![], actor).await?;
+            return Ok(Acted { rollout: Some(self.run.number), cursor, recorded: true });
+        }
         self.check(&release).await?;
         let mut plan = Plan { message, ..self.make_plan(&release, back) };
         if let Some(limit) = confirm {

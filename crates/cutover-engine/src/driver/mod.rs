@@ -10,6 +10,7 @@ mod judge;
 mod metrics;
 mod people;
 mod prune;
+mod ramp;
 mod records;
 mod status;
 mod tell;

@@ -92,7 +92,12 @@ impl<W: World> Driver<W> {
                     );
                     self.trouble("journal", &text);
                 }
-                if matches!(record, Record::AbortRequested { .. } | Record::TurnedBack(_)) {
+                if matches!(
+                    record,
+                    Record::AbortRequested { .. }
+                        | Record::TurnedBack(_)
+                        | Record::FlagKilled { .. }
+                ) {
                     self.apply(at, &record);
                     self.unrecorded.push((record, actor));
                     return Ok(0);

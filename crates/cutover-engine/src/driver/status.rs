@@ -45,6 +45,8 @@ impl<W: World> Driver<W> {
             instances: instances.collect(),
             shares: ids.filter_map(|id| table.map(|table| (id, table.share(id)))).collect(),
             held: table.is_some_and(cutover_core::table::Table::is_held),
+            routed: table.is_some(),
+            killed: self.app.killed.clone(),
             flags: table.map(|table| table.flags.clone()).unwrap_or_default(),
             frozen: self.app.frozen.clone().filter(|freeze| freeze.holds(now)),
             rollout: self.rollout_status(),

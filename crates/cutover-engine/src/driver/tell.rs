@@ -87,6 +87,8 @@ impl<W: World> Driver<W> {
             | Record::Confirmed
             | Record::Frozen(_)
             | Record::Unfrozen
+            | Record::FlagKilled { .. }
+            | Record::FlagRestored { .. }
             | Record::HookStarted { .. }
             | Record::HookEnded { .. }
             | Record::Paused

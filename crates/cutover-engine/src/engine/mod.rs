@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{
-    Accepted, Acted, Action, Conflict, DeployRequest, PlanAnswer, Refused, RefusedKind,
-    RollbackRequest,
+    Accepted, Acted, Action, Conflict, DeployRequest, PlanAnswer, RampRequest, Refused,
+    RefusedKind, RollbackRequest,
 };
 use crate::clock::Stamp;
 use crate::context::{Context, chain};
@@ -175,6 +175,16 @@ impl<W: World> Engine<W> {
         let RollbackRequest { to, dry_run, .. } = request;
         let actor = actor.to_owned();
         self.ask(&commands, |reply| Command::Rollback { to, dry_run, actor, reply }).await?
+    }
+
+    /// Begins a ramp of a flag on the live release.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    pub async fn ramp(&self, request: RampRequest, actor: &str) -> Result<Accepted, Refused> {
+        let commands = self.known(&request.subject).await?;
+        let (request, actor) = (Box::new(request), actor.to_owned());
+        self.ask(&commands, |reply| Command::Ramp { request, actor, reply }).await?
     }
 
     /// The plan that `deploy` would follow; changes nothing.

@@ -10,7 +10,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let context = Context::of_user("user").with("a", cutover_flags::Value::text("b"));
     for format in [Format::Json, Format::Yaml] {
-        let source = Source { name: "fuzz".to_owned(), text: text.to_owned(), format };
+        let source = Source { name: "fuzz".to_owned(), text: text.to_owned(), format, changes: None };
         let (definitions, problems) = Definitions::load(std::slice::from_ref(&source));
         let set = definitions.get(&Selector::All);
         let mut out = vec![];
@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         // What becomes plain stays plain, and loses no flag.
         if let Ok(plain) = compile_to_flagd(&source) {
-            let again = Source { name: "plain".to_owned(), text: plain, format: Format::Json };
+            let again = Source { name: "plain".to_owned(), text: plain, format: Format::Json, changes: None };
             let (again, _) = Definitions::load(&[again]);
             assert_eq!(again.get(&Selector::All).keys().len(), set.keys().len());
         }

@@ -56,7 +56,7 @@ pub fn compile_to_flagd(source: &Source) -> Result<String, NotPortable> {
 impl Document {
     pub(crate) fn read(source: &Source) -> Document {
         let mut reader = Reader { source: &source.name, problems: vec![] };
-        let root = match source::read(source) {
+        let root = match source::read_changed(source) {
             Ok(root) => root,
             Err(error) => {
                 reader.error(error.place, Rule::Unreadable, error.message);

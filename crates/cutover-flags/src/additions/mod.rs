@@ -14,7 +14,7 @@ mod time;
 
 pub(crate) use document::Document;
 pub use document::{NotPortable, compile_to_flagd};
-pub(crate) use plain::Plain;
+pub(crate) use plain::{Parts, Plain};
 
 /// The key under which a flag has what is ours.
 pub(crate) const OURS: &str = "cutover";

@@ -19,15 +19,15 @@ pub(crate) struct Plain {
 }
 
 /// What the additions of a flag refer to.
-pub(super) struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     pub(super) key: &'a str,
     variants: &'a Node,
     /// The variant that the flag has when it is off.
-    pub(super) off: Option<&'a str>,
+    pub(crate) off: Option<&'a str>,
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn of(flag: &'a Entry) -> Result<Parts<'a>, Invalid> {
+    pub(crate) fn of(flag: &'a Entry) -> Result<Parts<'a>, Invalid> {
         static NONE: Node = Node { place: None, kind: Kind::Null };
         let variants = flag.value.get("variants").unwrap_or(&NONE);
         let mut parts = Parts { key: &flag.key, variants, off: None };
@@ -94,6 +94,11 @@ fn change(
     bucketing: Bucketing,
     others: &mut Others<'_, '_>,
 ) -> Result<(), Invalid> {
+    // Before anything else: what is broken in a rule must not keep a flag on.
+    if flag.value.get(OURS).is_some_and(is_killed) {
+        kill(body, &Parts::of(flag)?);
+        return Ok(());
+    }
     let written = match flag.value.get("targeting") {
         Some(rule) => shared.put_in(rule)?,
         None => Node::null(),
@@ -107,19 +112,15 @@ fn change(
     };
     expect_keys(ours, &["kill", "off", "requires", "schedule", "ramp"])?;
     let parts = Parts::of(flag)?;
-    match ours.get("kill").map(|kill| (&kill.kind, kill)) {
-        None | Some((Kind::Bool(false), _)) => {}
-        Some((Kind::Bool(true), _)) => {
-            kill(body, &parts);
-            return Ok(());
-        }
-        Some((_, other)) => return Err(malformed(other, "`kill` is true or false")),
+    match ours.get("kill") {
+        None | Some(Node { kind: Kind::Bool(_), .. }) => {}
+        Some(other) => return Err(malformed(other, "`kill` is true or false")),
     }
     // An empty object is no rule.
     let empty = matches!(&written.kind, Kind::Map(entries) if entries.is_empty());
     let mut rule = if empty { Node::null() } else { written };
     if let Some(node) = ours.get("ramp") {
-        rule = ramp::put_after(rule, node, &parts)?;
+        rule = ramp::put_after(rule, node, &parts, bucketing)?;
     }
     if let Some(node) = ours.get("schedule") {
         rule = schedule::put_before(rule, node, &parts)?;
@@ -131,6 +132,10 @@ fn change(
         set(body, "targeting", rule);
     }
     Ok(())
+}
+
+fn is_killed(ours: &Node) -> bool {
+    ours.get("kill").is_some_and(|kill| kill.kind == Kind::Bool(true))
 }
 
 /// Off for everybody, whatever the rule says. Where no variant is off, the flag is disabled, so

@@ -3,10 +3,13 @@
 //! A user never leaves while the share grows: every variant has a lane of fixed width in the range
 //! of the hash, and a lane is filled from its start. What is not filled is off. When a ramp in time
 //! is rolled back, its share shrinks as fast as it grew, and those who came last leave first.
+//!
+//! `as-app: true` deals users by the default bucketing value of v3, the array of flag key and
+//! targeting key: as the proxy deals them for a flag of an app.
 
 use super::plain::{Parts, expect_keys, malformed};
 use super::time::{now, seconds};
-use crate::rule::Invalid;
+use crate::rule::{Bucketing, Invalid};
 use crate::source::{Kind, Node};
 
 /// A lane of a fixed share has this many parts: thousandths of a percent.
@@ -14,13 +17,19 @@ const WHOLE: i64 = 100_000;
 const MOST_WEIGHT: i64 = i32::MAX as i64;
 
 /// The rule, and where it says nothing, the ramp.
-pub(super) fn put_after(rule: Node, ramp: &Node, parts: &Parts<'_>) -> Result<Node, Invalid> {
-    let tail = compile(ramp, parts)?;
+pub(super) fn put_after(
+    rule: Node,
+    ramp: &Node,
+    parts: &Parts<'_>,
+    bucketing: Bucketing,
+) -> Result<Node, Invalid> {
+    let tail = compile(ramp, parts, bucketing)?;
     Ok(with_tail(rule, tail))
 }
 
-fn compile(ramp: &Node, parts: &Parts<'_>) -> Result<Node, Invalid> {
-    let keys = ["variant", "split", "share", "from", "until", "rolled-back", "seed", "by"];
+fn compile(ramp: &Node, parts: &Parts<'_>, bucketing: Bucketing) -> Result<Node, Invalid> {
+    let keys =
+        ["variant", "split", "share", "from", "until", "rolled-back", "seed", "by", "as-app"];
     expect_keys(ramp, &keys)?;
     let lanes = lanes(ramp, parts)?;
     let width = lanes.iter().map(|(_, weight)| weight).sum::<i64>();
@@ -37,7 +46,10 @@ fn compile(ramp: &Node, parts: &Parts<'_>) -> Result<Node, Invalid> {
     };
     let seed = text("seed", parts.key)?;
     let by = text("by", "targetingKey")?;
-    let mut entries = vec![Node::call("cat", [Node::text(&format!("{seed}/")), Node::var(&by)])];
+    let mut entries = match as_app(ramp, bucketing)? {
+        true => vec![],
+        false => vec![Node::call("cat", [Node::text(&format!("{seed}/")), Node::var(&by)])],
+    };
     let rest = parts.off.map_or_else(Node::null, Node::text);
     for (variant, weight) in &lanes {
         entries.push(Node::list([Node::text(variant), times(&filled, *weight)]));
@@ -46,6 +58,24 @@ fn compile(ramp: &Node, parts: &Parts<'_>) -> Result<Node, Invalid> {
     // Users who cannot be told apart would all be in one bucket.
     let known = Node::call("!=", [Node::var(&by), Node::null()]);
     Ok(Node::call("if", [known, Node::call("fractional", entries), Node::null()]))
+}
+
+/// Are users dealt as the proxy deals them for a flag of an app?
+fn as_app(ramp: &Node, bucketing: Bucketing) -> Result<bool, Invalid> {
+    match ramp.get("as-app").map(|node| (&node.kind, node)) {
+        None | Some((Kind::Bool(false), _)) => Ok(false),
+        Some((Kind::Bool(true), node)) if bucketing != Bucketing::V3 => {
+            Err(malformed(node, "users of an app are in the buckets of v3, and the set has others"))
+        }
+        Some((Kind::Bool(true), node)) => {
+            let own = ["split", "seed", "by"].iter().any(|key| ramp.get(key).is_some());
+            match own {
+                true => Err(malformed(node, "`as-app` goes without `split`, `seed` and `by`")),
+                false => Ok(true),
+            }
+        }
+        Some((_, node)) => Err(malformed(node, "`as-app` is true or false")),
+    }
 }
 
 /// The variants, with the widths of their lanes.

@@ -5,6 +5,8 @@ mod tree;
 mod write;
 mod yaml;
 
+use crate::changes;
+
 pub(crate) use tree::{Entry, Kind, Node, Unreadable};
 pub(crate) use write::to_json;
 
@@ -43,17 +45,38 @@ pub struct Source {
     pub text: String,
     /// How it is written.
     pub format: Format,
+    /// What is laid over its flags, by key: a JSON merge patch (RFC 7396).
+    pub changes: Option<String>,
 }
 
 impl Source {
     /// A document whose name tells its format.
     #[must_use]
     pub fn new(name: &str, text: &str) -> Source {
-        Source { name: name.to_owned(), text: text.to_owned(), format: Format::of_name(name) }
+        let format = Format::of_name(name);
+        Source { name: name.to_owned(), text: text.to_owned(), format, changes: None }
+    }
+
+    /// The document with its flags changed, by key, as a JSON merge patch (RFC 7396) says.
+    #[must_use]
+    pub fn with_changes(self, changes: &str) -> Source {
+        Source { changes: Some(changes.to_owned()), ..self }
     }
 }
 
-/// Reads a document.
+/// Reads a document, and lays over it what has changed.
+pub(crate) fn read_changed(source: &Source) -> Result<Node, Unreadable> {
+    let mut root = read(source)?;
+    if let Some(changes) = &source.changes {
+        changes::lay_over(&mut root, changes).map_err(|error| Unreadable {
+            place: None,
+            message: format!("the changes laid over it cannot be read: {}", error.message),
+        })?;
+    }
+    Ok(root)
+}
+
+/// Reads a document as it is written.
 pub(crate) fn read(source: &Source) -> Result<Node, Unreadable> {
     if source.text.len() > LARGEST_DOCUMENT {
         let size = source.text.len();

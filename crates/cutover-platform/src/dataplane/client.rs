@@ -91,10 +91,10 @@ impl ProxyClient {
         self.connection.call(Method::GET, "/v1/flags", None::<&()>).await
     }
 
-    /// The documents that are served for an environment.
+    /// The documents that are served for an environment, with what is laid over them.
     ///
     /// # Errors
-    /// Where none are, or nobody answers.
+    /// Where none are served, or nobody answers.
     pub async fn flag_sources(
         &self,
         environment: &Environment,
@@ -116,6 +116,14 @@ impl ProxyClient {
         let epoch = epoch.map(|epoch| format!("&epoch={epoch}")).unwrap_or_default();
         let path = format!("/v1/flags/{environment}/tracks?after={after}{epoch}");
         self.connection.call(Method::GET, &path, None::<&()>).await
+    }
+
+    /// All that the proxy counts, as Prometheus reads it.
+    ///
+    /// # Errors
+    /// Where nobody answers.
+    pub async fn metrics(&self) -> Result<String, DataPlaneError> {
+        self.connection.text("/metrics").await
     }
 
     /// Makes a call that can be repeated, and starts the proxy if nobody answers.

@@ -57,6 +57,12 @@ impl Connection {
         })
     }
 
+    /// Makes a call that is answered with a text.
+    pub(super) async fn text(&self, path: &str) -> Result<String, DataPlaneError> {
+        let body = self.exchange(Method::GET, path, None::<&()>).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
     /// Makes a call whose answer says only that it is done.
     pub(super) async fn order(&self, method: Method, path: &str) -> Result<(), DataPlaneError> {
         self.exchange(method, path, None::<&()>).await.map(|_| ())

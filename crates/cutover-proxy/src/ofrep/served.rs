@@ -62,7 +62,8 @@ impl Served {
         }
         let origins = Origins::read(&publication.origins)?;
         let source = |source: &cutover_core::served_flags::FlagSource| {
-            Source::new(&source.name, &source.text)
+            let changes = source.changes.clone();
+            Source { changes, ..Source::new(&source.name, &source.text) }
         };
         let sources: Vec<Source> = publication.sources.iter().map(source).collect();
         let (definitions, problems) = Definitions::load(&sources);
@@ -116,6 +117,10 @@ pub(super) fn digest(publication: &FlagPublication) -> [u8; 32] {
     for source in sources {
         put(&source.name);
         put(&source.text);
+        if let Some(changes) = &source.changes {
+            put("changed");
+            put(changes);
+        }
     }
     digest.finalize().into()
 }

@@ -37,7 +37,7 @@ pub(crate) fn publication(seq: u32, listen: SocketAddr, text: &str) -> FlagPubli
     FlagPublication {
         generation: Generation { epoch: 1, seq },
         listen,
-        sources: vec![FlagSource { name: "flags.json".into(), text: text.into() }],
+        sources: vec![FlagSource { name: "flags.json".into(), text: text.into(), changes: None }],
         tokens: vec![],
         origins: vec![],
         compat: FlagCompat::default(),

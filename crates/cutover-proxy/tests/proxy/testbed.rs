@@ -62,7 +62,7 @@ fn sources(folder: &Path) -> Vec<FlagSource> {
     let mut sources = vec![];
     let mut add = |name: String, mut document: Value| {
         document["metadata"]["cutover.bucketing"] = json!("v2");
-        sources.push(FlagSource { name, text: document.to_string() });
+        sources.push(FlagSource { name, text: document.to_string(), changes: None });
     };
     for (name, document) in files {
         if name.starts_with("selector-") {

@@ -34,6 +34,10 @@ impl World {
     }
 
     pub(crate) fn ended(&self) -> Check {
+        let up = self.plane.in_force.1.flags.keys().find(|key| self.app.killed.contains(*key));
+        if let Some(key) = up {
+            return broken(format!("I31 flag {key} is killed, and on at the end"));
+        }
         let [stable, candidate, _] = self.scenario.behaviours;
         let expected = |outcome: &Outcome| match outcome {
             // There was nothing to compare with, and nothing to go back to.
@@ -89,7 +93,10 @@ impl World {
             && calm
             && self.scenario.confirm == 0
             && self.begun == 1
-            && self.app.rollout.as_ref().is_some_and(|rollout| rollout.plan.promotes())
+            // A degraded first release is no fix of anything.
+            && self.app.rollout.as_ref().is_some_and(|rollout| {
+                rollout.plan.before.is_some() && rollout.plan.promotes()
+            })
             && !outcomes.iter().all(expected)
         {
             return broken(format!("I14 a degraded stable blocked the fix: {outcomes:?}"));

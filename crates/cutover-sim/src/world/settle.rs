@@ -1,6 +1,6 @@
 //! The world before the first deployment: `v1` is live, and serves as far as it is healthy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cutover_core::app::App;
 use cutover_core::base::Base;
@@ -39,6 +39,7 @@ impl World {
             epoch: 0,
             rest: Some(Rest::of(live)),
             frozen: None,
+            killed: BTreeSet::new(),
             line: vec![live],
             good: vec![live],
         };

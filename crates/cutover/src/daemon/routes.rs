@@ -11,13 +11,13 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cutover_core::dataplane::Seconds;
-use cutover_core::id::{Environment, InstanceId, Subject};
+use cutover_core::id::{Environment, FlagKey, InstanceId, Subject};
 use cutover_core::kpi::Report;
 use cutover_core::spec::{self, PlatformKind};
 use cutover_core::units::At;
 use cutover_engine::api::{
-    Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PROTOCOL, PlanAnswer, Refused,
-    RefusedKind, RollbackRequest, StageComparison,
+    Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PROTOCOL, PlanAnswer,
+    RampRequest, Refused, RefusedKind, RollbackRequest, StageComparison,
 };
 use cutover_engine::prune::{PruneAnswer, PruneRequest};
 use cutover_engine::tracks::{ExperimentReport, Question, TrackLog};
@@ -30,7 +30,7 @@ use super::stream::{self, Wanted};
 use super::table::{self, Status};
 use super::world::World;
 use super::{PROTOCOL_HEADER, VERSION_HEADER};
-use crate::flags::{Flags, Offer, Offered};
+use crate::flags::{Asked, Change, Changed, Edit, Flags, How, Offer, Offered, StaleFlags};
 
 /// What all routes share.
 pub(crate) struct Daemon {
@@ -141,6 +141,15 @@ pub(crate) async fn rollback(
 ) -> Answer<Accepted> {
     let request: RollbackRequest = read(&body)?;
     Ok(Json(daemon.engine.rollback(request, &peer.name).await?))
+}
+
+pub(crate) async fn ramp(
+    State(daemon): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    body: Bytes,
+) -> Answer<Accepted> {
+    let request: RampRequest = read(&body)?;
+    Ok(Json(daemon.engine.ramp(request, &peer.name).await?))
 }
 
 pub(crate) async fn plan(State(daemon): State<Shared>, body: Bytes) -> Answer<PlanAnswer> {
@@ -311,6 +320,76 @@ pub(crate) async fn experiment(
             help: None,
         })
     })
+}
+
+pub(crate) async fn change_flag(
+    State(daemon): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Answer<Changed> {
+    let asked: Asked = read(&body)?;
+    let env = environment(&name)?;
+    let (flag, edit, how) = (asked.flag.clone(), asked.edit.clone(), asked.how.clone());
+    let mut changed = daemon.flags.change(&env, asked, &peer.name).await?;
+    // A flag that follows an app is off there, too.
+    let (true, Some(app), Ok(flag)) =
+        (!how.dry_run, daemon.flags.followed(&env, &flag).await, flag.parse::<FlagKey>())
+    else {
+        return Ok(Json(changed));
+    };
+    let reason = how.kept_reason();
+    let action = match edit {
+        Edit::Kill => Action::KillFlag { flag, reason },
+        Edit::Restore if changed.published => Action::RestoreFlag { flag, reason },
+        Edit::Restore | Edit::Set { .. } | Edit::Ramp { .. } => return Ok(Json(changed)),
+    };
+    match daemon.engine.act(&app, action, &peer.name).await {
+        Ok(_) => changed.notes.push(format!("{app} has it so, too")),
+        // It was never killed there.
+        Err(refused) if matches!(edit, Edit::Restore) && refused.kind == RefusedKind::Usage => {}
+        Err(refused) => changed.notes.push(format!("{app} has it not so: {}", refused.message)),
+    }
+    Ok(Json(changed))
+}
+
+pub(crate) async fn flag_changes(
+    State(daemon): State<Shared>,
+    Path(name): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answer<Vec<Change>> {
+    let most = number(&query, "most", 50)?;
+    let flag = query.get("flag").map(String::as_str);
+    Ok(Json(daemon.flags.changes(&environment(&name)?, flag, most).await?))
+}
+
+pub(crate) async fn approve_flag_change(
+    State(daemon): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path((name, number)): Path<(String, u64)>,
+    body: Bytes,
+) -> Answer<Changed> {
+    let how: How = read(&body)?;
+    Ok(Json(daemon.flags.approve(&environment(&name)?, number, &how, &peer.name).await?))
+}
+
+pub(crate) async fn revert_flag_change(
+    State(daemon): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path((name, number)): Path<(String, u64)>,
+    body: Bytes,
+) -> Answer<Changed> {
+    let how: How = read(&body)?;
+    Ok(Json(daemon.flags.revert(&environment(&name)?, number, &how, &peer.name).await?))
+}
+
+pub(crate) async fn stale_flags(
+    State(daemon): State<Shared>,
+    Path(name): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answer<StaleFlags> {
+    let days = number(&query, "days", 30)?;
+    Ok(Json(daemon.flags.stale(&environment(&name)?, days).await?))
 }
 
 fn environment(text: &str) -> Result<Environment, No> {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cutover_core::id::Environment;
+use cutover_core::id::{Environment, Subject};
 use cutover_core::spec::PlatformKind;
 use cutover_files::Lock;
 use tokio::signal::unix::{SignalKind, signal};
@@ -110,11 +110,21 @@ async fn serve(folders: &folders::Folders, say: &mut dyn io::Write) -> Done {
         collector
             .collect(async |env: &Environment, text: &str| reader.engine.warn(env, text).await)
     );
+    let (follower, events) = (daemon.clone(), daemon.engine.subscribe());
+    let mut following = std::pin::pin!(async move {
+        let status = async |app: &Subject| {
+            let apps = follower.engine.status(Some(app)).await;
+            apps.ok().and_then(|apps| apps.into_iter().next())
+        };
+        follower.flags.follow(events, status).await;
+        std::future::pending::<()>().await;
+    });
     let result = loop {
         tokio::select! {
             ended = &mut server => break ended,
             () = &mut watching => {}
             () = &mut reading => {}
+            () = &mut following => {}
             _ = terminate.recv() => stop.cancel(),
             _ = interrupt.recv() => stop.cancel(),
             _ = hang_up.recv() => {}

@@ -8,8 +8,8 @@ use cutover_core::event::Event;
 use cutover_core::kpi::Report;
 use cutover_core::units::At;
 use cutover_engine::api::{
-    Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PlanAnswer, Refused,
-    RollbackRequest, StageComparison,
+    Accepted, Acted, Action, AppStatus, DeployRequest, HistoryEntry, PlanAnswer, RampRequest,
+    Refused, RollbackRequest, StageComparison,
 };
 use cutover_engine::prune::{PruneAnswer, PruneRequest};
 use cutover_engine::tracks::{ExperimentReport, Question};
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::routes::{self, Shared};
-use crate::flags::{Offer, Offered};
+use crate::flags::{Asked, Change, Changed, How, Offer, Offered, StaleFlags};
 
 /// The largest request that is read.
 const LARGEST: usize = 1 << 20;
@@ -95,6 +95,16 @@ pub(crate) fn table() -> Vec<Route> {
                 "Go back to an earlier release.",
                 Body::Json(schema::<Accepted>),
                 || post(routes::rollback),
+            )
+        },
+        Route {
+            request: Some(schema::<RampRequest>),
+            ..route(
+                "post",
+                "/v1/ramp",
+                "Change the share of users that a flag is on for, on the live release.",
+                Body::Json(schema::<Accepted>),
+                || post(routes::ramp),
             )
         },
         Route {
@@ -253,6 +263,56 @@ pub(crate) fn table() -> Vec<Route> {
                 "Compare a flag's variants by what clients told; changes nothing.",
                 Body::Json(schema::<ExperimentReport>),
                 || post(routes::experiment),
+            )
+        },
+        Route {
+            request: Some(schema::<Asked>),
+            ..route(
+                "post",
+                "/v1/flags/{environment}/changes",
+                "Change a flag, or tell what that would do.",
+                Body::Json(schema::<Changed>),
+                || post(routes::change_flag),
+            )
+        },
+        Route {
+            query: &[("flag", "of one flag only"), ("most", "how many; 50 if not given")],
+            ..route(
+                "get",
+                "/v1/flags/{environment}/changes",
+                "Changes of flags, newest first.",
+                Body::Json(schema::<Vec<Change>>),
+                || get(routes::flag_changes),
+            )
+        },
+        Route {
+            request: Some(schema::<How>),
+            ..route(
+                "post",
+                "/v1/flags/{environment}/changes/{number}/approve",
+                "Make a change that waited for a second person.",
+                Body::Json(schema::<Changed>),
+                || post(routes::approve_flag_change),
+            )
+        },
+        Route {
+            request: Some(schema::<How>),
+            ..route(
+                "post",
+                "/v1/flags/{environment}/changes/{number}/revert",
+                "Undo a change of a flag.",
+                Body::Json(schema::<Changed>),
+                || post(routes::revert_flag_change),
+            )
+        },
+        Route {
+            query: &[("days", "how long nothing may have changed; 30 if not given")],
+            ..route(
+                "get",
+                "/v1/flags/{environment}/stale",
+                "Flags that look finished.",
+                Body::Json(schema::<StaleFlags>),
+                || get(routes::stale_flags),
             )
         },
         route("get", "/v1/status", "The daemon itself.", Body::Json(schema::<Status>), || {

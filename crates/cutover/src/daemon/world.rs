@@ -34,7 +34,8 @@ pub(crate) fn proxy(folders: &Folders) -> Result<ProxyClient, Failure> {
 
 /// Takes up the flags that were served, over a connection of their own.
 pub(crate) fn open_flags(folders: &Folders) -> Result<Flags, Failure> {
-    Flags::open(folders.state.join("flags.json"), proxy(folders)?)
+    let changes = folders.state.join("flag-changes");
+    Flags::open(folders.state.join("flags.json"), changes, proxy(folders)?)
 }
 
 /// Opens the journal and takes every app up where it was.

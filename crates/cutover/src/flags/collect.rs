@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cutover_core::id::Environment;
 use cutover_engine::tracks::{Split, TrackLog};
-use cutover_flags::{Definitions, Selector, Source};
+use cutover_flags::{Definitions, Selector};
 use cutover_platform::ProxyClient;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -120,10 +120,9 @@ impl Collector {
         }
         let sources = self.proxy.flag_sources(env).await.ok()?;
         let splits = spawn_blocking(move || {
-            let source =
-                |it: &cutover_core::served_flags::FlagSource| Source::new(&it.name, &it.text);
-            let (definitions, _) =
-                Definitions::load(&sources.iter().map(source).collect::<Vec<_>>());
+            // What people changed decides, too.
+            let sources: Vec<_> = sources.iter().map(super::source).collect();
+            let (definitions, _) = Definitions::load(&sources);
             splits_of(&definitions)
         });
         let splits = Arc::new(splits.await.ok()?);

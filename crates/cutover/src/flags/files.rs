@@ -1,11 +1,14 @@
 //! Definitions in files and folders.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use cutover_core::served_flags::FlagSource;
+use cutover_core::units::At;
 use cutover_flags::LARGEST_DOCUMENT;
 
 /// The most files of one environment.
@@ -80,6 +83,17 @@ pub(super) fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
     files(paths).unwrap_or_else(|_| paths.to_vec()).into_iter().map(stamp).collect()
 }
 
+/// When each file was written last; one that cannot be looked at is missing.
+pub(super) fn changed_at(paths: &[PathBuf]) -> BTreeMap<String, At> {
+    let written = |path: PathBuf| {
+        let time = fs::metadata(&path).ok()?.modified().ok()?;
+        let since = time.duration_since(UNIX_EPOCH).ok()?;
+        let at = At(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+        Some((path.display().to_string(), at))
+    };
+    files(paths).unwrap_or_default().into_iter().filter_map(written).collect()
+}
+
 /// Reads all documents.
 pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<FlagSource>, Unreadable> {
     let mut sources = vec![];
@@ -90,7 +104,7 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<FlagSource>, Unreadable> {
         if size > LARGEST {
             return Err(Unreadable::TooMuch);
         }
-        sources.push(FlagSource { name: path.display().to_string(), text });
+        sources.push(FlagSource { name: path.display().to_string(), text, changes: None });
     }
     Ok(sources)
 }

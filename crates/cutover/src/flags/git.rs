@@ -80,7 +80,7 @@ impl Tree {
             if size > LARGEST {
                 return Err(GitError::TooMuch);
             }
-            sources.push(FlagSource { name, text });
+            sources.push(FlagSource { name, text, changes: None });
         }
         Ok(sources)
     }

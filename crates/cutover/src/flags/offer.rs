@@ -1,11 +1,12 @@
 //! What a person asks to be served, and what became of it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use cutover_core::id::Environment;
+use cutover_core::id::{AppName, Environment};
 use cutover_core::served_flags::{FlagCompat, FlagsState};
-use cutover_core::units::Span;
+use cutover_core::units::{Share, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,13 @@ pub(crate) struct Offer {
     /// What some clients need.
     #[serde(default)]
     pub(crate) compat: FlagCompat,
+    /// Who may change flags, with the SHA-256 of their tokens; a second one has to approve. None:
+    /// everybody may, alone.
+    #[serde(default)]
+    pub(crate) people: BTreeMap<String, String>,
+    /// An app of the same environment: flags that it has are on for the same users here.
+    #[serde(default)]
+    pub(crate) app: Option<AppName>,
 }
 
 /// How URLs are fetched.
@@ -67,6 +75,12 @@ pub(crate) struct Offered {
     /// What keeps the newest definitions from being served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trouble: Option<String>,
+    /// Flags that follow an app, with the share that they are on for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) follows: BTreeMap<String, Share>,
+    /// Flags that people changed and no source defines any longer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) adrift: Vec<String>,
     /// What is served, as the proxy said last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) served: Option<FlagsState>,

@@ -89,7 +89,11 @@ impl Sources {
         for path in &offer.paths {
             if is_url(path) {
                 let remote = self.urls.get(path).and_then(|remote| remote.text.clone());
-                sources.extend(remote.map(|text| FlagSource { name: name(path), text }));
+                sources.extend(remote.map(|text| FlagSource {
+                    name: name(path),
+                    text,
+                    changes: None,
+                }));
                 continue;
             }
             let path = vec![path.clone()];

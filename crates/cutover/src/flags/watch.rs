@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cutover_core::id::Environment;
-use cutover_core::served_flags::{FlagPublication, FlagsState};
+use cutover_core::served_flags::{FlagPublication, FlagSource, FlagsState};
 use cutover_core::table::Generation;
+use cutover_core::units::Share;
 use cutover_engine::api::{Refused, RefusedKind};
 use cutover_engine::ports::DataPlaneError;
 use cutover_files::{FileError, write_atomic};
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::ledger::Ledger;
+use super::overlay::{Laid, Overlay};
 use super::sources::{Seen, Sources};
 use super::{Offer, Offered};
 use crate::failure::Failure;
@@ -23,15 +26,19 @@ use crate::failure::Failure;
 const LOOK: Duration = Duration::from_secs(1);
 /// How often the proxy is told that nothing is newer, and brought back if it lost something.
 const CONFIRM: Duration = Duration::from_secs(10);
+/// The longest that a proxy may take, one that has to start included: whoever changes a flag waits.
+const PUBLISH: Duration = Duration::from_secs(6);
 
 /// Flags of all environments.
 #[derive(Debug)]
 pub(crate) struct Flags {
     file: PathBuf,
-    proxy: ProxyClient,
+    /// With a file of changes for each environment.
+    changes: PathBuf,
+    pub(super) proxy: ProxyClient,
     /// Number of this daemon's start: the proxy takes nothing from one before it.
     epoch: u32,
-    environments: Mutex<BTreeMap<Environment, Watched>>,
+    pub(super) environments: Mutex<BTreeMap<Environment, Watched>>,
 }
 
 /// What is kept across starts.
@@ -39,11 +46,25 @@ pub(crate) struct Flags {
 struct Kept {
     epoch: u32,
     environments: BTreeMap<Environment, Offer>,
+    /// Shares of flags that follow an app, as they were last.
+    #[serde(default)]
+    follows: BTreeMap<Environment, BTreeMap<String, Share>>,
 }
 
+/// An environment whose files are watched.
 #[derive(Debug)]
-struct Watched {
-    offer: Offer,
+pub(super) struct Watched {
+    pub(super) offer: Offer,
+    /// What people changed.
+    pub(super) ledger: Ledger,
+    /// The shares that flags of the app are on for.
+    pub(super) follows: BTreeMap<String, Share>,
+    /// The last documents that could be used, with nothing laid over them.
+    raw: Option<Vec<FlagSource>>,
+    /// What was laid over those that were accepted last.
+    laid: Option<(u64, BTreeMap<String, Share>)>,
+    /// Flags with settings that no document defines.
+    adrift: Vec<String>,
     seq: u32,
     sources: Sources,
     /// Could a source not be looked at when that was tried last?
@@ -54,15 +75,37 @@ struct Watched {
     accepted: Option<FlagPublication>,
     told: Instant,
     trouble: Option<String>,
-    served: Option<FlagsState>,
+    pub(super) served: Option<FlagsState>,
 }
 
 impl Watched {
-    fn new(offer: Offer) -> Watched {
-        let told = Instant::now();
-        let (seen, accepted, trouble, served) = (vec![], None, None, None);
-        let (sources, missed) = (Sources::default(), false);
-        Watched { offer, seq: 0, sources, missed, seen, accepted, told, trouble, served }
+    fn new(offer: Offer, ledger: Ledger) -> Watched {
+        Watched {
+            offer,
+            ledger,
+            follows: BTreeMap::new(),
+            raw: None,
+            laid: None,
+            adrift: vec![],
+            seq: 0,
+            sources: Sources::default(),
+            missed: false,
+            seen: vec![],
+            accepted: None,
+            told: Instant::now(),
+            trouble: None,
+            served: None,
+        }
+    }
+
+    /// What people set and what follows an app.
+    pub(super) fn overlay(&self) -> Overlay<'_> {
+        Overlay { ledger: &self.ledger, follows: &self.follows, more: None }
+    }
+
+    /// What was laid over the documents that are served is no longer what it should be.
+    fn is_changed(&self) -> bool {
+        self.laid.as_ref() != Some(&(self.ledger.revision(), self.follows.clone()))
     }
 
     fn offered(&self, environment: &Environment) -> Offered {
@@ -70,6 +113,8 @@ impl Watched {
             environment: environment.clone(),
             paths: self.offer.paths.clone(),
             trouble: self.trouble.clone(),
+            follows: self.follows.clone(),
+            adrift: self.adrift.clone(),
             served: self.served.clone(),
         }
     }
@@ -77,7 +122,11 @@ impl Watched {
 
 impl Flags {
     /// Takes up what was served.
-    pub(crate) fn open(file: PathBuf, proxy: ProxyClient) -> Result<Flags, Failure> {
+    pub(crate) fn open(
+        file: PathBuf,
+        changes: PathBuf,
+        proxy: ProxyClient,
+    ) -> Result<Flags, Failure> {
         let mut kept = match std::fs::read(&file) {
             Ok(bytes) => serde_json::from_slice::<Kept>(&bytes).map_err(|error| {
                 let what = format!("{} cannot be read", file.display());
@@ -93,14 +142,19 @@ impl Flags {
             }
         };
         kept.epoch += 1;
-        let environments = kept.environments.clone();
-        let watched = environments.into_iter().map(|(name, offer)| (name, Watched::new(offer)));
-        let environments = Mutex::new(watched.collect());
+        let mut environments = BTreeMap::new();
+        for (name, offer) in &kept.environments {
+            let ledger = Ledger::open(ledger_file(&changes, name))?;
+            let mut watched = Watched::new(offer.clone(), ledger);
+            watched.follows = kept.follows.get(name).cloned().unwrap_or_default();
+            environments.insert(name.clone(), watched);
+        }
+        let environments = Mutex::new(environments);
         // One who serves nothing leaves no file.
         if !kept.environments.is_empty() || kept.epoch > 1 {
             keep(&file, &kept)?;
         }
-        Ok(Flags { file, proxy, epoch: kept.epoch, environments })
+        Ok(Flags { file, changes, proxy, epoch: kept.epoch, environments })
     }
 
     /// Serves an environment's flags from now on; those that it had before are no longer watched.
@@ -110,8 +164,22 @@ impl Flags {
         offer: Offer,
     ) -> Result<Offered, Refused> {
         let mut environments = self.environments.lock().await;
-        let mut watched = Watched::new(offer);
-        watched.seq = environments.get(&environment).map_or(0, |before| before.seq);
+        let ledger = Ledger::open(ledger_file(&self.changes, &environment));
+        let ledger = ledger.map_err(|failure| Refused {
+            kind: RefusedKind::Internal,
+            message: failure.message.clone(),
+            help: failure.help.first().cloned(),
+        })?;
+        let mut watched = Watched::new(offer, ledger);
+        if let Some(before) = environments.get(&environment) {
+            watched.seq = before.seq;
+            if watched.offer.app == before.offer.app {
+                watched.follows.clone_from(&before.follows);
+            }
+            if watched.offer.people.is_empty() {
+                watched.offer.people.clone_from(&before.offer.people);
+            }
+        }
         self.look(&environment, &mut watched).await?;
         let offered = watched.offered(&environment);
         environments.insert(environment, watched);
@@ -146,8 +214,18 @@ impl Flags {
             let mut environments = self.environments.lock().await;
             for (name, watched) in environments.iter_mut() {
                 let before = watched.trouble.clone();
+                let adrift = watched.adrift.clone();
                 let looked = self.look(name, watched).await;
+                for flag in watched.adrift.iter().filter(|flag| !adrift.contains(flag)) {
+                    let text = format!(
+                        "flags of {name}: {flag} was changed by a person and no source defines it now; the change waits for it"
+                    );
+                    warn(name, &text).await;
+                }
                 watched.trouble = looked.err().map(|refused| refused.message);
+                if watched.trouble.is_some() {
+                    self.go_on_with_served(name, watched).await;
+                }
                 if let Some(trouble) = &watched.trouble
                     && before.as_ref() != Some(trouble)
                 {
@@ -186,34 +264,25 @@ impl Flags {
         seen: Vec<Seen>,
     ) -> Result<(), Refused> {
         let is_due = watched.told.elapsed() >= CONFIRM;
+        if watched.is_changed() && watched.raw.is_some() {
+            self.publish_changes(name, watched).await?;
+        }
         if seen == watched.seen && !is_due {
             return watched.trouble.clone().map_or(Ok(()), |message| Err(invalid(message)));
         }
         if seen == watched.seen
             && let Some(accepted) = &watched.accepted
         {
-            let told = self.proxy.publish_flags(name, accepted).await;
+            let told = self.send(name, accepted).await;
             watched.served = Some(told.map_err(|error| refused(&error))?);
             watched.told = Instant::now();
             return watched.trouble.clone().map_or(Ok(()), |message| Err(invalid(message)));
         }
         watched.told = Instant::now();
         let sources = watched.sources.read(&watched.offer).await?;
-        watched.seq += 1;
-        let offer = &watched.offer;
-        let publication = FlagPublication {
-            generation: Generation { epoch: self.epoch, seq: watched.seq },
-            listen: offer.listen,
-            sources,
-            tokens: offer.tokens.clone(),
-            origins: offer.origins.clone(),
-            compat: offer.compat,
-        };
-        match self.proxy.publish_flags(name, &publication).await {
-            Ok(served) => {
+        match self.publish(name, watched, sources).await {
+            Ok(()) => {
                 watched.seen = seen;
-                watched.served = Some(served);
-                watched.accepted = Some(publication);
                 watched.trouble = None;
                 Ok(())
             }
@@ -228,9 +297,98 @@ impl Flags {
         }
     }
 
-    fn keep(&self, environments: &BTreeMap<Environment, Watched>) -> Result<(), Refused> {
+    /// Lays what was changed over documents, and publishes both.
+    async fn publish(
+        &self,
+        name: &Environment,
+        watched: &mut Watched,
+        raw: Vec<FlagSource>,
+    ) -> Result<(), DataPlaneError> {
+        let Laid { sources, adrift } = watched.overlay().over(&raw);
+        watched.seq += 1;
+        let offer = &watched.offer;
+        let publication = FlagPublication {
+            generation: Generation { epoch: self.epoch, seq: watched.seq },
+            listen: offer.listen,
+            sources,
+            tokens: offer.tokens.clone(),
+            origins: offer.origins.clone(),
+            compat: offer.compat,
+        };
+        watched.served = Some(self.send(name, &publication).await?);
+        watched.told = Instant::now();
+        watched.accepted = Some(publication);
+        watched.raw = Some(raw);
+        watched.laid = Some((watched.ledger.revision(), watched.follows.clone()));
+        watched.adrift = adrift.iter().map(ToString::to_string).collect();
+        Ok(())
+    }
+
+    async fn send(
+        &self,
+        name: &Environment,
+        publication: &FlagPublication,
+    ) -> Result<FlagsState, DataPlaneError> {
+        let sent = self.proxy.publish_flags(name, publication);
+        match tokio::time::timeout(PUBLISH, sent).await {
+            Ok(answered) => answered,
+            Err(_) => {
+                let why = format!("it did not answer within {} s", PUBLISH.as_secs());
+                Err(DataPlaneError::Unreachable(why.into()))
+            }
+        }
+    }
+
+    /// Publishes what was changed, over the last documents that could be used.
+    pub(super) async fn publish_changes(
+        &self,
+        name: &Environment,
+        watched: &mut Watched,
+    ) -> Result<(), Refused> {
+        let raw = self.raw(name, watched).await?;
+        self.publish(name, watched, raw).await.map_err(|error| refused(&error))?;
+        if watched.trouble.is_some() {
+            // The proxy is to know on that newer files are refused.
+            watched.seen.clear();
+        }
+        Ok(())
+    }
+
+    /// The last documents that could be used: after a start of this daemon, those that the proxy
+    /// serves.
+    pub(super) async fn raw(
+        &self,
+        name: &Environment,
+        watched: &mut Watched,
+    ) -> Result<Vec<FlagSource>, Refused> {
+        if let Some(raw) = &watched.raw {
+            return Ok(raw.clone());
+        }
+        let served = self.proxy.flag_sources(name).await.map_err(|error| refused(&error))?;
+        let bare = |source| FlagSource { changes: None, ..source };
+        Ok(watched.raw.insert(served.into_iter().map(bare).collect()).clone())
+    }
+
+    /// Where files cannot be used, changes made just before a daemon died come into force all the
+    /// same.
+    async fn go_on_with_served(&self, name: &Environment, watched: &mut Watched) {
+        if watched.is_changed() && self.raw(name, watched).await.is_ok() {
+            // What is wrong is told with the files.
+            let _ = self.publish_changes(name, watched).await;
+        }
+    }
+
+    pub(super) fn keep(
+        &self,
+        environments: &BTreeMap<Environment, Watched>,
+    ) -> Result<(), Refused> {
         let offers = environments.iter().map(|(name, it)| (name.clone(), it.offer.clone()));
-        let kept = Kept { epoch: self.epoch, environments: offers.collect() };
+        let follows = environments.iter().filter(|(_, it)| !it.follows.is_empty());
+        let kept = Kept {
+            epoch: self.epoch,
+            environments: offers.collect(),
+            follows: follows.map(|(name, it)| (name.clone(), it.follows.clone())).collect(),
+        };
         keep(&self.file, &kept).map_err(|error| Refused {
             kind: RefusedKind::Internal,
             message: format!("what is served cannot be stored: {error}"),
@@ -239,12 +397,26 @@ impl Flags {
     }
 }
 
+fn ledger_file(folder: &std::path::Path, name: &Environment) -> PathBuf {
+    folder.join(format!("{name}.json"))
+}
+
 fn keep(file: &std::path::Path, kept: &Kept) -> Result<(), FileError> {
     let bytes = serde_json::to_vec(kept).unwrap_or_default();
     write_atomic(file, &bytes)
 }
 
-fn refused(error: &DataPlaneError) -> Refused {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refused> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Refused {
+        kind: RefusedKind::Internal,
+        message: error.to_string(),
+        help: None,
+    })
+}
+
+pub(super) fn refused(error: &DataPlaneError) -> Refused {
     match error {
         DataPlaneError::Refused(why) if why.taken.is_some() => {
             Refused { kind: RefusedKind::Preflight, message: why.reason.clone(), help: None }

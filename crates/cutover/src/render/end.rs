@@ -28,7 +28,7 @@ pub(super) fn counts(counts: &Counters) -> String {
 /// The one line that stdout carries; `None` where there is no result but a failure.
 pub(crate) fn result(summary: &Summary) -> Option<String> {
     let subject = &summary.subject;
-    let to = summary.to.as_deref().unwrap_or("it");
+    let to = to(summary).unwrap_or_else(|| "it".to_owned());
     match summary.outcome {
         Ended::Succeeded | Ended::Observed if summary.exit_code == exit::OK => {
             let live = summary.live.as_deref().unwrap_or("nothing");
@@ -46,7 +46,10 @@ pub(crate) fn result(summary: &Summary) -> Option<String> {
             parts.extend(down(summary));
             let what = match summary.outcome {
                 Ended::Observed => format!("{live} stays live, {to} was observed"),
-                _ => format!("{live} is live{was}"),
+                _ => match &summary.ramp {
+                    Some((flag, share)) => format!("flag {flag} is on for {share}"),
+                    None => format!("{live} is live{was}"),
+                },
             };
             Some(format!("{subject} {what}: {}", parts.join(", ")))
         }
@@ -68,6 +71,12 @@ pub(crate) fn result(summary: &Summary) -> Option<String> {
     }
 }
 
+/// What a rollout leads to.
+fn to(summary: &Summary) -> Option<String> {
+    let ramp = summary.ramp.as_ref().map(|(flag, _)| format!("flag {flag}"));
+    ramp.or_else(|| summary.to.clone())
+}
+
 fn seconds(seconds: f64) -> String {
     span(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
@@ -80,7 +89,7 @@ fn down(summary: &Summary) -> Option<String> {
 /// A rollout that did not end as asked: what happened, why, what is unchanged, what to do next.
 pub(crate) fn failure(summary: &Summary) -> Failure {
     let subject = &summary.subject;
-    let to = summary.to.as_deref().unwrap_or("the new version");
+    let to = to(summary).unwrap_or_else(|| "the new version".to_owned());
     let interrupted = summary.exit_code == exit::INTERRUPTED;
     let prefix = if interrupted { "interrupted; " } else { "" };
     let said = |what: String| Failure::new(summary.exit_code, format!("{prefix}{what}"));
@@ -113,7 +122,7 @@ pub(crate) fn failure(summary: &Summary) -> Failure {
         }
         Ended::Succeeded | Ended::Observed | Ended::NothingToDo => said(format!(
             "{subject} {} is live: the rollout had ended before it could be turned back",
-            summary.live.as_deref().unwrap_or(to)
+            summary.live.as_deref().unwrap_or(&to)
         ))
         .help(format!("undo: cutover rollback --app {subject}")),
     };
@@ -134,7 +143,8 @@ fn took(summary: &Summary) -> String {
     let mut parts = Vec::new();
     parts.extend(summary.seconds.map(|s| format!("after {}", seconds(s))));
     parts.extend(summary.counts.as_ref().map(counts));
-    let new = summary.candidate.as_ref().filter(|candidate| candidate.requests > 0);
+    let new = summary.candidate.as_ref();
+    let new = new.filter(|candidate| candidate.requests > 0 && summary.ramp.is_none());
     parts.extend(new.map(|new| format!("of these in the new version: {}", counts(new))));
     if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
 }

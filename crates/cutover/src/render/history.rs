@@ -14,7 +14,11 @@ pub(crate) fn history_line(entry: &HistoryEntry) -> String {
     let HistoryEntry { number, pattern, to, actor, begun, ended, .. } = entry;
     let from = entry.from.as_ref().map_or("(first)".to_owned(), ToString::to_string);
     let day = minute(ended.unwrap_or(*begun));
-    format!("{day}  #{number} {from} → {to}  {pattern}  {}  by {actor}", end(entry))
+    let what = match &entry.ramp {
+        Some((flag, share)) => format!("{flag} to {share}"),
+        None => format!("{from} → {to}"),
+    };
+    format!("{day}  #{number} {what}  {pattern}  {}  by {actor}", end(entry))
 }
 
 /// Cells for how evidence grew.
@@ -63,7 +67,10 @@ fn cells(entry: &HistoryEntry, several: bool) -> [String; 7] {
         format!("#{}", entry.number),
         minute(entry.begun),
         if several { entry.subject.to_string() } else { String::new() },
-        format!("{from} → {}", entry.to),
+        match &entry.ramp {
+            Some((flag, share)) => format!("{flag} to {share}"),
+            None => format!("{from} → {}", entry.to),
+        },
         pattern,
         end(entry).to_owned(),
         took,

@@ -35,7 +35,8 @@ pub(crate) fn describe(stage: &Stage, known: &Known) -> String {
         text.push_str(&format!(", flag on for {share}"));
     }
     let mut inside = Vec::new();
-    if let Some(from) = &known.from {
+    // A ramp has one side only.
+    if let Some(from) = known.from.as_ref().filter(|from| **from != known.to) {
         inside.push(format!("{from} ×{old}"));
     }
     inside.push(format!("{} ×{new}", known.to));

@@ -44,6 +44,12 @@ fn block(app: &AppStatus, now: At) -> String {
     for (key, raised) in &app.flags {
         lines.push(format!("  flag {key} is on for {}", raised.share));
     }
+    for key in &app.killed {
+        lines.push(format!(
+            "  flag {key} is killed: cutover flag restore {key} --app {}",
+            app.subject
+        ));
+    }
     lines.extend(app.frozen.iter().map(|freeze| format!("  {}", frozen(freeze))));
     lines.extend(app.troubles.iter().map(|trouble| format!("  trouble: {trouble}")));
     lines.join("\n")
@@ -76,11 +82,12 @@ fn rollout_line(app: &AppStatus, rollout: &RolloutStatus, now: At) -> String {
         }
         None => "turning back".to_owned(),
     };
-    let mut text = format!(
-        "  rollout #{number} {} {from} → {to}  {at}  for {}  by {actor}",
-        plan.pattern,
-        span(now.since(*begun))
-    );
+    let what = match plan.ramped() {
+        Some((flag, share)) => format!("flag {flag} to {share} on {to}"),
+        None => format!("{} {from} → {to}", plan.pattern),
+    };
+    let mut text =
+        format!("  rollout #{number} {what}  {at}  for {}  by {actor}", span(now.since(*begun)));
     if rollout.waiting {
         text.push_str("\n    waits for you: cutover promote, or cutover abort");
     }

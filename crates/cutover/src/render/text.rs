@@ -17,6 +17,11 @@ pub(crate) fn lines(event: &Event, names: &Names) -> Vec<String> {
     let known = names.of(&event.subject).unwrap_or(&unknown);
     let one = |text: String| vec![text];
     match &event.kind {
+        EventKind::RolloutBegun { plan, to, actor, .. } if plan.is_ramp() => {
+            let (flag, share) = plan.ramped().unzip();
+            let flag = flag.map_or_else(String::new, |flag| flag.to_string());
+            one(format!("ramp of flag {flag} to {} on {to}  by {actor}", share.unwrap_or_default()))
+        }
         EventKind::RolloutBegun { from, to, pattern, n, actor, rollback, .. } => {
             let verb = if *rollback { "rollback" } else { "deploy" };
             one(format!("{verb} {}{to}  {pattern}  n {n}  by {actor}", arrow(from.as_ref())))
@@ -84,6 +89,12 @@ pub(crate) fn lines(event: &Event, names: &Names) -> Vec<String> {
         EventKind::Compared { comparison, .. } => super::comparison::lines(comparison),
         EventKind::Frozen(freeze) => one(frozen(freeze)),
         EventKind::Unfrozen { actor } => one(format!("unfrozen by {actor}")),
+        EventKind::FlagKilled { flag, actor, reason } => {
+            one(format!("flag {flag} killed by {actor}{}", because(reason.as_deref())))
+        }
+        EventKind::FlagRestored { flag, actor, reason } => {
+            one(format!("flag {flag} restored by {actor}{}", because(reason.as_deref())))
+        }
         EventKind::Approved { actor } => one(format!("approved by {actor}")),
         EventKind::Paused { actor } => one(format!("paused by {actor}")),
         EventKind::Resumed { actor } => one(format!("resumed by {actor}")),
@@ -111,6 +122,10 @@ pub(crate) fn lines(event: &Event, names: &Names) -> Vec<String> {
 pub(super) fn frozen(freeze: &Freeze) -> String {
     let until = freeze.until.map_or_else(String::new, |at| format!(" until {}", super::time(at)));
     format!("frozen{until} by {}: {}", freeze.by, freeze.reason)
+}
+
+fn because(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| format!(": {reason}"))
 }
 
 fn arrow(from: Option<&ReleaseName>) -> String {

@@ -41,6 +41,7 @@ impl Watch {
                 summary.names(from.as_ref(), &to);
                 summary.rollout = Some(rollout);
                 summary.pattern = Some(plan.pattern);
+                summary.ramp = plan.ramped();
                 summary.instances = Some(n);
                 summary.live = from.as_ref().map(ToString::to_string);
                 Watch { summary, follow: Some((rollout, cursor)), warnings }
@@ -98,6 +99,7 @@ pub(crate) async fn see_through(
     if summary.exit_code == exit::OK
         && summary.outcome == Ended::Succeeded
         && summary.from.is_some()
+        && summary.ramp.is_none()
     {
         session.note(&format!("undo: cutover rollback --app {}", summary.subject));
     }

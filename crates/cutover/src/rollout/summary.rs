@@ -2,11 +2,11 @@
 
 use cutover_core::dataplane::Counters;
 use cutover_core::event::{Event, EventKind};
-use cutover_core::id::{Environment, Subject};
+use cutover_core::id::{Environment, FlagKey, Subject};
 use cutover_core::patterns::Pattern;
 use cutover_core::record::Outcome;
 use cutover_core::release::ReleaseName;
-use cutover_core::units::Count;
+use cutover_core::units::{Count, Share};
 use serde::Serialize;
 
 use crate::render;
@@ -53,6 +53,9 @@ pub(crate) struct Summary {
     pub(crate) candidate: Option<Counters>,
     pub(crate) reason: Option<String>,
     pub(crate) superseded_by: Option<u64>,
+    /// The flag that a ramp changes, and the share that it ends with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ramp: Option<(FlagKey, Share)>,
 }
 
 impl Summary {
@@ -75,6 +78,7 @@ impl Summary {
             candidate: None,
             reason: None,
             superseded_by: None,
+            ramp: None,
         }
     }
 
@@ -86,7 +90,8 @@ impl Summary {
     /// Takes in an event of this rollout; true if it is the last one.
     pub(crate) fn learn(&mut self, event: &Event) -> bool {
         match &event.kind {
-            EventKind::RolloutBegun { from, to, pattern, n, .. } => {
+            EventKind::RolloutBegun { from, to, pattern, n, plan, .. } => {
+                self.ramp = plan.ramped();
                 self.names(from.as_ref(), to);
                 self.pattern = Some(*pattern);
                 self.instances = Some(*n);

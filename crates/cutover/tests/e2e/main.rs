@@ -8,6 +8,8 @@ mod demo;
 mod elsewhere;
 mod experiments;
 mod faults;
+mod flag_changes;
+mod flag_ramps;
 mod flag_sources;
 mod flags;
 mod freezes;

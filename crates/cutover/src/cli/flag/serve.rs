@@ -1,17 +1,18 @@
 //! `cutover flag serve`, `unserve`
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cutover_core::id::AppName;
 use cutover_core::served_flags::{FLAGS_PORT, FlagCompat};
 use cutover_core::units::Span;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::cli::Session;
 use crate::failure::{Done, Failure, exit};
-use crate::flags::{Fetch, Offer, Offered, Tree, is_url};
+use crate::flags::{Fetch, Offer, Offered, Tree, digest, is_url};
 use crate::render;
 
 /// Serve an environment's flags to OpenFeature clients (OFREP), from files, URLs, or a repository.
@@ -59,6 +60,14 @@ pub(super) struct Serve {
     /// that for an error.
     #[arg(long)]
     strict: bool,
+    /// A file with the people who may change flags, a name and a token on each line. From then on
+    /// a second one of them has to approve what one asks for; kills excepted. Stays in force when
+    /// flags are served anew, until `flag unserve`.
+    #[arg(long, value_name = "FILE")]
+    people: Option<PathBuf>,
+    /// An app whose flags are on here, too, for the same users: their share follows its rollouts.
+    #[arg(long, value_name = "APP")]
+    follow: Option<AppName>,
 }
 
 /// Serve an environment's flags no longer.
@@ -94,6 +103,8 @@ impl Serve {
             tokens: self.tokens.as_deref().map_or(Ok(vec![]), digests)?,
             origins: self.origins,
             compat: FlagCompat { empty_variant: !self.strict },
+            app: self.follow,
+            people: self.people.as_deref().map_or(Ok(BTreeMap::new()), people)?,
         };
         let env = session.common.env.clone().unwrap_or_default();
         let client = session.client().await?;
@@ -177,10 +188,45 @@ pub(super) fn line(offered: &Offered) -> String {
         }
         None => format!("{environment}  not served yet"),
     };
+    for (flag, share) in &offered.follows {
+        line += &format!("\n  {flag} follows the app: on for {share}");
+    }
+    if !offered.adrift.is_empty() {
+        let adrift = offered.adrift.join(", ");
+        line += &format!("\n  changed by a person, and defined by no source now: {adrift}");
+    }
     if let Some(trouble) = &offered.trouble {
         line += &format!("\n  the newest definitions are not served: {trouble}");
     }
     line
+}
+
+/// The people in a file, with the digests of their tokens.
+fn people(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("the people in {} cannot be read", path.display());
+        Failure::new(exit::USAGE, message).because(&error)
+    })?;
+    let mut people = BTreeMap::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let person = line.split_once(char::is_whitespace);
+        let sound = person.filter(|(name, _)| name.len() <= 80 && !name.contains(char::is_control));
+        let Some((name, token)) = sound else {
+            let message = format!("{} has a line without a name and a token", path.display());
+            return Err(Failure::usage(message).help("write one person a line: bea TOKEN"));
+        };
+        let digest = digest(token.trim());
+        if people.values().any(|known| *known == digest) || people.contains_key(name) {
+            let message = format!("{} has a name or a token twice", path.display());
+            return Err(Failure::usage(message).help("each person needs a token of their own"));
+        }
+        people.insert(name.to_owned(), digest);
+    }
+    match people.len() {
+        0 | 1 => Err(Failure::usage(format!("{} names fewer than two people", path.display()))
+            .help("one alone could approve nothing; write one person a line: bea TOKEN")),
+        _ => Ok(people),
+    }
 }
 
 /// The digests of the tokens in a file: tokens themselves are stored nowhere.
@@ -190,9 +236,6 @@ fn digests(path: &Path) -> Result<Vec<String>, Failure> {
         Failure::new(exit::USAGE, message).because(&error)
     })?;
     let tokens = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let digest = |token: &str| {
-        Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
     let digests: Vec<String> = tokens.map(digest).collect();
     match digests.is_empty() {
         true => Err(Failure::usage(format!("{} holds no token", path.display()))

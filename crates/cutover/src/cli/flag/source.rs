@@ -44,8 +44,7 @@ impl From {
                 }
             })?,
         };
-        let sources: Vec<Source> =
-            sources.iter().map(|source| Source::new(&source.name, &source.text)).collect();
+        let sources: Vec<Source> = sources.iter().map(flags::source).collect();
         let (definitions, problems) = Definitions::load(&sources);
         Ok(Looked { sources, definitions, problems })
     }

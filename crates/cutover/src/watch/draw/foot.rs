@@ -76,7 +76,9 @@ fn sent(asked: &Asked) -> String {
         | Action::Down
         | Action::Conclude { .. }
         | Action::Freeze { .. }
-        | Action::Unfreeze => "",
+        | Action::Unfreeze
+        | Action::KillFlag { .. }
+        | Action::RestoreFlag { .. } => "",
     };
     format!("asking {} #{} {what} …", asked.subject, asked.rollout)
 }
@@ -92,7 +94,9 @@ fn done(asked: &Asked) -> String {
         | Action::Down
         | Action::Conclude { .. }
         | Action::Freeze { .. }
-        | Action::Unfreeze => "is done",
+        | Action::Unfreeze
+        | Action::KillFlag { .. }
+        | Action::RestoreFlag { .. } => "is done",
     };
     format!("{} #{} {what}", asked.subject, asked.rollout)
 }

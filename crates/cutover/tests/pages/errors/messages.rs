@@ -49,7 +49,7 @@ static TEXTS: LazyLock<Regex> =
 const WHOLE: [&str; 1] = ["cutover-platform/src/dataplane/listening.rs"];
 
 /// Makers that pass on what another one made: the file, and what they are given.
-const PASSED_ON: [(&str, &str); 40] = [
+const PASSED_ON: [(&str, &str); 43] = [
     ("cutover-core/src/spec/problem.rs", "message.into()"),
     ("cutover-core/src/spec/told.rs", "message"),
     ("cutover-engine/src/driver/prune.rs", "&chain(&error)"),
@@ -75,6 +75,7 @@ const PASSED_ON: [(&str, &str); 40] = [
     ("cutover-proxy/src/forward.rs", "&why.to_string()"),
     ("cutover-proxy/src/visit.rs", "what"),
     ("cutover/src/cli/flag/look.rs", "error.to_string()"),
+    ("cutover/src/cli/flag/rollout.rs", "error.to_string()"),
     ("cutover/src/cli/flag/source.rs", "error.to_string()"),
     ("cutover/src/cli/session.rs", "error.to_string()"),
     ("cutover/src/cli/session.rs", "message"),
@@ -86,9 +87,11 @@ const PASSED_ON: [(&str, &str); 40] = [
     ("cutover/src/failure.rs", "refused.message"),
     ("cutover/src/flags/sources.rs", "error.to_string()"),
     ("cutover/src/flags/sources.rs", "message"),
+    ("cutover/src/flags/amend.rs", "message"),
     ("cutover/src/flags/watch.rs", "&error"),
     ("cutover/src/flags/watch.rs", "error"),
     ("cutover/src/flags/watch.rs", "error.to_string()"),
+    ("cutover/src/flags/watch.rs", "failure.message.clone()"),
     ("cutover/src/flags/watch.rs", "message"),
     ("cutover/src/flags/watch.rs", "why.reason.clone()"),
     ("cutover/src/folders.rs", "format!(\"{} {why}\", folder.display())"),
