@@ -15,13 +15,17 @@ const MOST: usize = 60_000;
 fn in_every_order_of_steps_every_promise_holds() {
     let mut states = 0;
     for pattern in Pattern::ALL {
-        for disturbances in [Disturbances::NONE, Disturbances::ONE] {
+        let (none, one) = (Disturbances::NONE, Disturbances::ONE);
+        for (disturbances, order) in [(none, Order::Near), (one, Order::Near), (one, Order::Deep)] {
             let deployment = Deployment { pattern, batch: 1, in_place: false, disturbances };
-            let found = check(deployment, Order::Near, MOST);
+            let found = check(deployment, order, MOST);
             assert_eq!(found.broken, None, "{pattern}");
             assert!(found.states > 1000, "{pattern}: {} states", found.states);
             assert!(!found.closed || found.missing.is_empty(), "{pattern}: {:?}", found.missing);
-            println!("{pattern} {disturbances:?}: {} states, depth {}", found.states, found.depth);
+            println!(
+                "{pattern} {disturbances:?} {order:?}: {} states, depth {}",
+                found.states, found.depth
+            );
             states += found.states;
         }
     }
