@@ -283,6 +283,10 @@ impl App {
                 rollout.hooks.insert((*stage, *hook), HookState::Done { ok: *ok });
             }
             Record::Finished(outcome) => {
+                let forward = matches!(rollout.phase, Phase::Forward(_));
+                if forward != (*outcome == Outcome::Succeeded) {
+                    return Err(Illegal("only a way forward ends well, and only a way back else"));
+                }
                 let rest = after(&rollout.plan, *outcome, at);
                 rollout.phase = Phase::Done(*outcome);
                 if *outcome == Outcome::Succeeded && !rollout.plan.promotes() {

@@ -8,7 +8,7 @@
 //! | `DELETE /v1/flags/{environment}` | → 204, once the listener is given back |
 //! | `GET /v1/flags` | → [`FlagsState`] by environment |
 //! | `GET /v1/flags/{environment}/sources` | → a list of [`FlagSource`], as served |
-//! | `GET /v1/flags/{environment}/tracks?after=CURSOR` | → [`Tracks`] |
+//! | `GET /v1/flags/{environment}/tracks?after=CURSOR&epoch=EPOCH` | → [`Tracks`]; without an epoch the cursor is taken as it is |
 //!
 //! A publication with a document that cannot be used is refused (422), and what was served before is
 //! served on.
@@ -124,12 +124,24 @@ pub struct Tracks {
     pub epoch: u64,
     /// Pass this as `after` next time.
     pub cursor: u64,
-    /// True when tracks between the cursor asked for and the first one here were forgotten.
-    pub gap: bool,
+    /// How many tracks between the cursor asked for and the first one here were forgotten. A cursor
+    /// of another process is taken as that of the very beginning.
+    pub forgotten: u64,
     /// The tracks, oldest first; at most 10,000 in one answer.
-    pub tracks: Vec<Track>,
+    pub tracks: Vec<Tracked>,
     /// How many exposures there were since the process started, by flag and variant.
     pub exposures: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Tells the documents that are served now from others.
+    pub version: String,
+}
+
+/// A track, and when it came.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tracked {
+    /// When.
+    pub at: At,
+    /// What a client told.
+    pub track: Track,
 }
 
 /// What a client tells.
@@ -144,6 +156,9 @@ pub enum Track {
         flag: String,
         /// The variant's name.
         variant: String,
+        /// What is known of them beforehand; reports can split by it.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        attributes: BTreeMap<String, Attribute>,
     },
     /// Something happened that is worth counting.
     Outcome {
@@ -161,4 +176,37 @@ pub enum Track {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         variant: Option<String>,
     },
+}
+
+/// What is known of somebody.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Attribute {
+    /// Yes or no.
+    Truth(bool),
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+impl Attribute {
+    /// The number, if it is one.
+    #[must_use]
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Attribute::Number(number) => Some(*number),
+            Attribute::Truth(_) | Attribute::Text(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Attribute {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Attribute::Truth(truth) => truth.fmt(f),
+            Attribute::Number(number) => number.fmt(f),
+            Attribute::Text(text) => text.fmt(f),
+        }
+    }
 }

@@ -7,6 +7,7 @@
 //! | `engine`, `driver` | one driver an app: look, decide (in `cutover-core`), record, act |
 //! | [`prune`] | the same of pruning |
 //! | [`journal`], [`events`] | what was decided, and what was told |
+//! | [`tracks`] | who saw which variant of a flag, what came of it, and what that means |
 //! | [`execute`] | running a program of the spec |
 //! | [`clock`] | time that a stepped wall clock cannot move |
 
@@ -32,6 +33,7 @@ mod readings;
 mod recorded;
 mod report;
 mod tally;
+pub mod tracks;
 mod watch;
 
 pub use engine::Engine;

@@ -15,4 +15,4 @@ pub mod metrics;
 
 pub use dataplane::ProxyClient;
 pub use local::{KeepError, LocalPlatform, keep};
-pub use metrics::Metrics;
+pub use metrics::{Document, Fetched, Metrics, Unfetched};

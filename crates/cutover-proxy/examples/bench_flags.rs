@@ -190,8 +190,24 @@ async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) 
     }
 }
 
-/// Answers per second of a closed loop.
-async fn rate(address: SocketAddr, path: &str, lasts: Duration) -> f64 {
+/// Time that a process has spent on the processor, in µs: fields 14 and 15 of `/proc/PID/stat`, in
+/// hundredths of a second.
+fn spent(pid: u64) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields = text.rsplit_once(')').unwrap().1.split_whitespace().skip(11).take(2);
+    fields.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() * 10_000.0
+}
+
+/// Answers per second of a closed loop, and how long the server's processor worked for each, in µs.
+/// The latter says something on a busy machine, too.
+async fn rate_and_cost(pid: u64, address: SocketAddr, path: &str, lasts: Duration) -> (f64, f64) {
+    let before = spent(pid);
+    let (rate, answers) = rate(address, path, lasts).await;
+    (rate, (spent(pid) - before) / answers)
+}
+
+/// Answers per second of a closed loop, and how many there were in all.
+async fn rate(address: SocketAddr, path: &str, lasts: Duration) -> (f64, f64) {
     let (count, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let request = Arc::new(request(path));
     let clients: Vec<_> = (0..CLIENTS)
@@ -216,7 +232,7 @@ async fn rate(address: SocketAddr, path: &str, lasts: Duration) -> f64 {
     for client in clients {
         client.await.unwrap();
     }
-    rate
+    (rate, count.load(Ordering::Relaxed) as f64)
 }
 
 /// Latencies (p50, p99, in ms) at a given rate, counted from when each request was due.
@@ -266,7 +282,8 @@ async fn bench(lasts: Duration) -> Result<(), Box<dyn Error>> {
     let mut proxy = Proxy::start(folder.path()).await;
     let at = free();
     let empty = Command::new(std::env::current_exe()?).args(["empty", &at.to_string()]).spawn()?;
-    let _empty = Running(empty);
+    let empty = Running(empty);
+    let idle = u64::from(empty.0.id());
     while TcpStream::connect(at).await.is_err() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -276,10 +293,17 @@ async fn bench(lasts: Duration) -> Result<(), Box<dyn Error>> {
 
     let (one, bulk) = ("/ofrep/v1/evaluate/flags/flag-1", "/ofrep/v1/evaluate/flags");
     let (mut nothing, mut single, mut all) = (vec![], vec![], vec![]);
+    let mut costs = [vec![], vec![], vec![]];
     for round in 0..ROUNDS {
-        nothing.push(rate(at, one, lasts).await);
-        single.push(rate(proxy.listen, one, lasts).await);
-        all.push(rate(proxy.listen, bulk, lasts).await);
+        for (which, (pid, address, path)) in
+            [(idle, at, one), (pid, proxy.listen, one), (pid, proxy.listen, bulk)]
+                .iter()
+                .enumerate()
+        {
+            let (rate, cost) = rate_and_cost(*pid, *address, path, lasts).await;
+            [&mut nothing, &mut single, &mut all][which].push(rate);
+            costs[which].push(cost);
+        }
         println!(
             "round {round}: empty {:.0}/s, one flag {:.0}/s, 60 flags {:.0}/s",
             nothing[round], single[round], all[round]
@@ -290,6 +314,13 @@ async fn bench(lasts: Duration) -> Result<(), Box<dyn Error>> {
     };
     println!("one flag, two conditions: {:.2} of the empty handler", ratios(&single));
     println!("60 flags at once:         {:.2} of the empty handler", ratios(&all));
+    let [empty_cost, one_cost, all_cost] = costs.map(median);
+    println!(
+        "processor for an answer: empty {empty_cost:.1} µs, one flag {one_cost:.1} µs ({:.2}), 60 \
+         flags {all_cost:.1} µs ({:.2})",
+        empty_cost / one_cost,
+        empty_cost / all_cost
+    );
     let half = median(single) / 2.0;
     let (p50, p99) = latency(proxy.listen, one, half, lasts * 2).await;
     let (empty50, empty99) = latency(at, one, half, lasts * 2).await;

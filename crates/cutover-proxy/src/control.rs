@@ -127,8 +127,8 @@ async fn flags(desk: &Desk, head: &Parts, body: Incoming, rest: &[&str]) -> Resu
             sources.map(|sources| json(&sources)).map_err(refused)
         }
         (&Method::GET, [name, "tracks"]) => {
-            let after = number(head, "after")?;
-            let tracks = catalog.tracks(&environment(name)?, after);
+            let (after, epoch) = (number(head, "after")?, number(head, "epoch").ok());
+            let tracks = catalog.tracks(&environment(name)?, after, epoch);
             tracks.map(|tracks| json(&tracks)).map_err(refused)
         }
         (&Method::PUT, [name]) => {

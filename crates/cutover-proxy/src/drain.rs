@@ -12,8 +12,7 @@ use crate::plane::Plane;
 /// Starts the clocks of an instance that has just left. An instance that comes back stops them.
 ///
 /// Upgraded connections are closed one by one over their limit, so that their users do not all come
-/// back in the same moment. They are cut at TCP level: a WebSocket gets no close frame yet, since
-/// the proxy does not know where its frames end.
+/// back in the same moment.
 pub(crate) fn begin(plane: &Plane, instance: &Arc<Instance>, limits: &Frontend) {
     let departure = instance.departure();
     let (requests, upgraded) = (limits.drain_requests.0, limits.drain_upgraded.0);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::SET_COOKIE;
+use http::header::{SET_COOKIE, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Either;
 use hyper::body::Incoming;
@@ -112,7 +112,9 @@ fn answered(
             Response::from_parts(head, Either::Left(Relay::new(body, passage)))
         }
         (Some(instance), Some(user)) => {
-            upgrade::begin(plane, (user, instance), claim, lane, visit.tally);
+            let protocol = head.headers.get(UPGRADE).map(HeaderValue::as_bytes);
+            let is_websocket = protocol.is_some_and(|it| it.eq_ignore_ascii_case(b"websocket"));
+            upgrade::begin(plane, (user, instance, is_websocket), claim, lane, visit.tally);
             Response::from_parts(head, Either::Right(Default::default()))
         }
         (Some(_), None) => {

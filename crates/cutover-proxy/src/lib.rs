@@ -21,6 +21,7 @@ mod fingerprint;
 mod flags;
 mod folders;
 mod forward;
+mod frames;
 mod headers;
 mod hold;
 mod identity;

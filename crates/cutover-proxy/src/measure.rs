@@ -240,6 +240,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_of_releases_that_went_is_bounded() {
+        let measure = Measure::new(1);
+        for number in 1..=1000_u32 {
+            measure.record(Some(format!("r{number}.0").parse().unwrap()), &one());
+            measure.finish(u64::from(number));
+        }
+        let sums = measure.sums();
+        assert_eq!(sums.releases.len(), SUMS);
+        assert!(sums.releases.contains_key(&ReleaseId(1000)), "the newest stay");
+        assert_eq!(measure.after(0, 1).seconds.len(), KEPT);
+    }
+
+    #[test]
     fn forgotten_seconds_and_foreign_cursors_are_gaps() {
         let measure = Measure::new(1);
         (1..=700).for_each(|number| measure.finish(number));

@@ -88,7 +88,8 @@ impl<W: World> Driver<W> {
         if live.is_none_or(|rollout| matches!(rollout.phase, Phase::Done(_))) {
             return;
         }
-        if !ok {
+        // What turned the rollout back before stays its reason.
+        if !ok && live.is_some_and(|rollout| matches!(rollout.phase, Phase::Forward(_))) {
             self.run.reason = Some(format!("hook {what}: {detail}"));
         }
         self.ended_hooks.push((stage, hook, ok));

@@ -2,6 +2,7 @@
 
 mod call;
 mod compile;
+mod dealt;
 mod eval;
 mod fold;
 mod fractional;
@@ -14,6 +15,7 @@ mod text;
 mod variable;
 
 pub(crate) use compile::{Invalid, compile, constant};
+pub(crate) use dealt::dealt;
 pub use fractional::Bucketing;
 pub(crate) use node::Rule;
 pub(crate) use results::results;

@@ -1,5 +1,6 @@
 //! The client of the proxy.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -82,6 +83,14 @@ impl ProxyClient {
         self.started(|| self.connection.order(Method::DELETE, &path)).await
     }
 
+    /// What is served, by environment; nothing is started for it.
+    ///
+    /// # Errors
+    /// Where nobody answers.
+    pub async fn flags(&self) -> Result<BTreeMap<Environment, FlagsState>, DataPlaneError> {
+        self.connection.call(Method::GET, "/v1/flags", None::<&()>).await
+    }
+
     /// The documents that are served for an environment, with what is laid over them.
     ///
     /// # Errors
@@ -94,25 +103,27 @@ impl ProxyClient {
         self.connection.call(Method::GET, &path, None::<&()>).await
     }
 
-    /// Who saw which flags, after a cursor.
-    ///
-    /// # Errors
-    /// Where none are served, or nobody answers.
-    pub async fn flag_tracks(
-        &self,
-        environment: &Environment,
-        after: u64,
-    ) -> Result<Tracks, DataPlaneError> {
-        let path = format!("/v1/flags/{environment}/tracks?after={after}");
-        self.connection.call(Method::GET, &path, None::<&()>).await
-    }
-
     /// All that the proxy counts, as Prometheus reads it.
     ///
     /// # Errors
     /// Where nobody answers.
     pub async fn metrics(&self) -> Result<String, DataPlaneError> {
         self.connection.text("/metrics").await
+    }
+
+    /// What clients told of an environment after a cursor of the process with this epoch.
+    ///
+    /// # Errors
+    /// Where no flags of it are served, or nobody answers.
+    pub async fn tracks(
+        &self,
+        environment: &Environment,
+        after: u64,
+        epoch: Option<u64>,
+    ) -> Result<Tracks, DataPlaneError> {
+        let epoch = epoch.map(|epoch| format!("&epoch={epoch}")).unwrap_or_default();
+        let path = format!("/v1/flags/{environment}/tracks?after={after}{epoch}");
+        self.connection.call(Method::GET, &path, None::<&()>).await
     }
 
     /// Makes a call that can be repeated, and starts the proxy if nobody answers.

@@ -1,11 +1,11 @@
 //! Calls over HTTP(S), bounded in size. Redirects are not followed: what lets us in is for one host.
 
 use std::error::Error;
+use std::path::Path;
 
 use bytes::Bytes;
 use cutover_core::spec::{Auth, Tls};
-use cutover_engine::ports::Sides;
-use http::{Method, Request, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pool;
@@ -17,19 +17,21 @@ use super::tls;
 use super::unread::{Unread, chain};
 use crate::local::printable;
 
-/// No answer is larger.
-const LARGEST: usize = 4 * 1024 * 1024;
+/// No answer with a metric is larger.
+pub(super) const LARGEST: usize = 4 * 1024 * 1024;
 
 /// The way to one source, for one look: files are read anew for each.
 pub(super) struct Client {
     pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
     entrance: Option<Entrance>,
+    largest: usize,
 }
 
 /// What a source said.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
+    pub(super) etag: Option<HeaderValue>,
     pub(super) body: Bytes,
 }
 
@@ -39,15 +41,15 @@ impl Client {
         url: &str,
         auth: Option<&Auth>,
         tls: Option<&Tls>,
-        sides: &Sides,
+        base: &Path,
         secrets: &mut Vec<String>,
     ) -> Result<Client, Unread> {
         let entrance = match auth {
-            Some(auth) => entrance(auth, &sides.base, secrets).await?,
+            Some(auth) => entrance(auth, base, secrets).await?,
             None => None,
         };
         let tls = match url.starts_with("https://") {
-            true => tls::config(tls, &sides.base).await?,
+            true => tls::config(tls, base).await?,
             false => tls::none()?,
         };
         let mut tcp = HttpConnector::new();
@@ -58,20 +60,41 @@ impl Client {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        Ok(Client { pool: Pool::builder(TokioExecutor::new()).build(connector), entrance })
+        let pool = Pool::builder(TokioExecutor::new()).build(connector);
+        Ok(Client { pool, entrance, largest: LARGEST })
+    }
+
+    /// With another bound for answers, in bytes.
+    pub(super) fn up_to(self, largest: usize) -> Client {
+        Client { largest, ..self }
     }
 
     /// Gets a document.
     pub(super) async fn get(&self, url: &str) -> Result<Answer, Unread> {
-        self.call(Method::GET, url, "").await
+        self.call(Method::GET, url, "", None).await
+    }
+
+    /// Gets a document unless it is still the one with this tag; then the status is 304.
+    pub(super) async fn get_unless(
+        &self,
+        url: &str,
+        known: Option<&HeaderValue>,
+    ) -> Result<Answer, Unread> {
+        self.call(Method::GET, url, "", known).await
     }
 
     /// Sends a form; it may be longer than a URL.
     pub(super) async fn post(&self, url: &str, form: &str) -> Result<Answer, Unread> {
-        self.call(Method::POST, url, form).await
+        self.call(Method::POST, url, form, None).await
     }
 
-    async fn call(&self, method: Method, url: &str, form: &str) -> Result<Answer, Unread> {
+    async fn call(
+        &self,
+        method: Method,
+        url: &str,
+        form: &str,
+        known: Option<&HeaderValue>,
+    ) -> Result<Answer, Unread> {
         let uri: Uri = url.parse().map_err(|error| Unread::new(format!("not a URL: {error}")))?;
         let mut request = Request::builder()
             .method(&method)
@@ -80,6 +103,9 @@ impl Client {
             .header(header::USER_AGENT, concat!("cutover/", env!("CARGO_PKG_VERSION")));
         if method == Method::POST {
             request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
+        if let Some(known) = known {
+            request = request.header(header::IF_NONE_MATCH, known);
         }
         if let Some(Entrance { name, value }) = &self.entrance {
             request = request.header(name, value);
@@ -92,23 +118,24 @@ impl Client {
             Unread::new(error.source().map_or_else(|| error.to_string(), chain))
         })?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), LARGEST).collect().await;
+        let etag = response.headers().get(header::ETAG).cloned();
+        let body = Limited::new(response.into_body(), self.largest).collect().await;
         match body {
-            Ok(body) => Ok(Answer { status, body: body.to_bytes() }),
-            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            Ok(body) => Ok(Answer { status, etag, body: body.to_bytes() }),
+            Err(error) if error.is::<LengthLimitError>() => Err(too_large(self.largest)),
             Err(error) => Err(Unread::new(format!("its answer broke off: {}", chain(&*error)))),
         }
     }
 }
 
-fn too_large() -> Unread {
-    Unread::new(format!("its answer is larger than {} MiB", LARGEST / 1024 / 1024))
+fn too_large(largest: usize) -> Unread {
+    Unread::new(format!("its answer is larger than {} MiB", largest / 1024 / 1024))
         .help("ask for less: fewer labels, fewer instances")
 }
 
 /// What an answer without success means.
 pub(super) fn without_success(answer: &Answer) -> Unread {
-    let Answer { status, body } = answer;
+    let Answer { status, body, .. } = answer;
     let unread = Unread::new(format!("it answers {status}{}", beginning(body)));
     if status.is_redirection() {
         return unread.help("redirects are not followed: write the URL that they lead to");

@@ -16,7 +16,8 @@ pub(super) async fn read(
     secrets: &mut Vec<String>,
 ) -> Result<Found, Unread> {
     let client =
-        Client::open(&http.url, http.auth.as_ref(), http.tls.as_ref(), sides, secrets).await?;
+        Client::open(&http.url, http.auth.as_ref(), http.tls.as_ref(), &sides.base, secrets)
+            .await?;
     let answer = client.get(&sides.fill(&http.url, &sides.candidate)).await?;
     if !answer.status.is_success() {
         return Err(without_success(&answer));

@@ -5,9 +5,12 @@
 //! | `prometheus` | a Prometheus, or what answers like one, by its HTTP API | counts of both sides since the last look, or a value |
 //! | `http` | a URL that answers with JSON | a value |
 //! | `command` | a program that prints a number | a value |
+//!
+//! And, by the same client, whole [`Document`]s.
 
 mod client;
 mod command;
+mod document;
 mod entrance;
 mod files;
 mod json;
@@ -16,4 +19,5 @@ mod source;
 mod tls;
 mod unread;
 
+pub use document::{Document, Fetched, Unfetched};
 pub use source::Metrics;

@@ -66,7 +66,7 @@ fn from(metric: &Metric, sides: &Sides) -> String {
 /// The shortest value that is worth hiding: shorter ones would blot out ordinary words.
 const SHORTEST: usize = 4;
 
-fn scrub(text: &str, secrets: &[String]) -> String {
+pub(super) fn scrub(text: &str, secrets: &[String]) -> String {
     let worth = secrets.iter().filter(|secret| secret.len() >= SHORTEST);
     worth.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "[redacted]"))
 }

@@ -5,6 +5,7 @@
 mod catching_up;
 mod commands;
 mod counters;
+mod documents;
 mod entrances;
 mod failures;
 mod prometheus;

@@ -133,6 +133,8 @@ impl Catalog {
 
     fn add(&self, name: &Environment, served: Served) -> Arc<Serving> {
         let serving = Arc::new(Serving::new(served, self.plane.stop.child_token()));
+        let ending = Arc::clone(&serving);
+        self.plane.tasks.spawn(async move { ending.see_out().await });
         let mut environments = Environments::clone(&self.environments.load());
         environments.insert(name.clone(), Arc::clone(&serving));
         self.environments.store(Arc::new(environments));
@@ -195,12 +197,21 @@ impl Catalog {
         Ok(stored.publication.sources)
     }
 
-    /// Tracks after a cursor.
-    pub(crate) fn tracks(&self, name: &Environment, after: u64) -> Result<Tracks, Denied> {
-        match self.environments.load().get(name) {
-            Some(serving) => Ok(serving.tracks(after, self.epoch)),
-            None => Err(Denied::Unknown(refusal(format!("no flags are served for {name}")))),
-        }
+    /// Tracks after a cursor of the process with this epoch, if one is given.
+    pub(crate) fn tracks(
+        &self,
+        name: &Environment,
+        after: u64,
+        epoch: Option<u64>,
+    ) -> Result<Tracks, Denied> {
+        let environments = self.environments.load();
+        let serving = environments
+            .get(name)
+            .ok_or_else(|| Denied::Unknown(refusal(format!("no flags are served for {name}"))))?;
+        let after = if epoch.is_none_or(|epoch| epoch == self.epoch) { after } else { 0 };
+        // First: tracks may be of versions that are served no longer, never of one to come.
+        let version = serving.served().version.clone();
+        Ok(Tracks { epoch: self.epoch, version, ..serving.tracks(after) })
     }
 
     /// Serves what was stored, at the start. Flags that cannot be used keep nobody from routing.

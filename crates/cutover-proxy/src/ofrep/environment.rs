@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::counts::{Count, FlagCounts};
+use super::events::Told;
 use super::ring::Ring;
 use super::served::Served;
 
@@ -18,8 +19,8 @@ use super::served::Served;
 #[derive(Debug)]
 pub(crate) struct Serving {
     served: ArcSwap<Served>,
-    /// The version that is served.
-    pub(super) changes: watch::Sender<Arc<str>>,
+    /// The version that is served; none at the end.
+    pub(super) changes: watch::Sender<Option<Told>>,
     /// Cancelled when it is served no longer, or the proxy stops.
     pub(super) end: CancellationToken,
     /// Clients that wait for changes.
@@ -50,7 +51,7 @@ pub(super) struct Counts {
 impl Serving {
     pub(super) fn new(served: Served, end: CancellationToken) -> Serving {
         Serving {
-            changes: watch::Sender::new(served.version.as_str().into()),
+            changes: watch::Sender::new(Some(Told::of(&served.version))),
             confirmed: AtomicU64::new(served.since.0),
             served: ArcSwap::from_pointee(served),
             end,
@@ -74,8 +75,14 @@ impl Serving {
         self.confirm(now());
         self.served.store(Arc::clone(&new));
         if new.differs(&old) {
-            self.changes.send_replace(new.version.as_str().into());
+            self.changes.send_replace(Some(Told::of(&new.version)));
         }
+    }
+
+    /// Ends all streams once it is served no longer.
+    pub(super) async fn see_out(&self) {
+        self.end.cancelled().await;
+        self.changes.send_replace(None);
     }
 
     /// What is served is still the newest.

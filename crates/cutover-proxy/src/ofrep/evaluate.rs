@@ -1,5 +1,6 @@
 //! Evaluations of one flag and of all.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 
 use super::answer::{Answer, empty, json};
 use super::environment::{Serving, unix_seconds};
@@ -112,18 +113,29 @@ fn context(bytes: &[u8]) -> Result<Context, Refusal> {
 
 /// A body of at most so many bytes, or why there is none.
 pub(super) async fn read(body: Incoming, most: usize) -> Result<Bytes, String> {
-    let mut whole = Box::pin(Limited::new(body, most).collect());
-    // Nearly always it is there already, and no clock has to be set.
-    let whole = match (&mut whole).now_or_never() {
-        Some(whole) => whole,
-        None => tokio::time::timeout(BODY_LIMIT, whole)
-            .await
-            .map_err(|_| format!("the body was not sent within {} s", BODY_LIMIT.as_secs()))?,
+    let mut body = pin!(Limited::new(body, most));
+    // Nearly always it is there already, whole: then nothing is put together and no clock set.
+    let first = match body.frame().now_or_never() {
+        Some(None) => return Ok(Bytes::new()),
+        Some(Some(frame)) => frame.map_err(|error| unread(&*error, most))?.into_data().ok(),
+        None => None,
     };
-    whole.map(|whole| whole.to_bytes()).map_err(|error| {
-        match error.is::<http_body_util::LengthLimitError>() {
-            true => format!("the body has more than {most} bytes"),
-            false => format!("the body cannot be read: {error}"),
-        }
+    if body.is_end_stream() {
+        return Ok(first.unwrap_or_default());
+    }
+    let rest = tokio::time::timeout(BODY_LIMIT, body.collect())
+        .await
+        .map_err(|_| format!("the body was not sent within {} s", BODY_LIMIT.as_secs()))?;
+    let rest = rest.map_err(|error| unread(&*error, most))?.to_bytes();
+    Ok(match first {
+        Some(first) => [first, rest].concat().into(),
+        None => rest,
     })
+}
+
+fn unread(error: &(dyn std::error::Error + Send + Sync + 'static), most: usize) -> String {
+    match error.is::<http_body_util::LengthLimitError>() {
+        true => format!("the body has more than {most} bytes"),
+        false => format!("the body cannot be read: {error}"),
+    }
 }

@@ -2,6 +2,7 @@
 //! are told that something changed, and ask again.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Either, StreamBody};
 use hyper::body::Frame;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::answer::{Answer, EVENTS, empty};
 use super::environment::Serving;
@@ -76,14 +77,16 @@ pub(super) fn listen(serving: &Arc<Serving>, head: &Parts) -> Answer {
         return answer;
     };
     let mut changes = serving.changes.subscribe();
-    let newest = Arc::clone(&changes.borrow_and_update());
+    let newest = changes.borrow_and_update().clone();
     let last = head.headers.get("last-event-id").map(HeaderValue::as_bytes);
-    let first = match last == Some(newest.as_bytes()) {
+    let first = match newest {
         // Something has to be sent for the client to see that it is connected.
-        true => Bytes::from_static(b": connected\n\n"),
-        false => event(&newest),
+        Some(newest) if last == Some(newest.version.as_bytes()) => {
+            Some(Bytes::from_static(b": connected\n\n"))
+        }
+        newest => newest.map(|newest| newest.event),
     };
-    let begun = Listening { seat, changes, first: Some(first) };
+    let begun = Listening { _seat: seat, changes, first, alive: Box::pin(sleep(KEEP_ALIVE)) };
     let frames = stream::unfold(begun, |mut listening| async move {
         let bytes = listening.next().await?;
         Some((Ok::<_, Infallible>(Frame::data(bytes)), listening))
@@ -98,33 +101,46 @@ pub(super) fn listen(serving: &Arc<Serving>, head: &Parts) -> Answer {
 }
 
 struct Listening {
-    seat: Seat,
-    changes: watch::Receiver<Arc<str>>,
+    _seat: Seat,
+    changes: watch::Receiver<Option<Told>>,
     first: Option<Bytes>,
+    /// Thousands of these are woken at once, so the clock is set again and not made anew.
+    alive: Pin<Box<Sleep>>,
 }
 
 impl Listening {
-    /// What is sent next; of several changes in between only the newest is told.
+    /// What is sent next; of several changes in between only the newest is told. `None` when nothing
+    /// is served any more.
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        tokio::select! {
+        let bytes = tokio::select! {
             biased;
-            () = self.seat.0.end.cancelled() => None,
             changed = self.changes.changed() => {
                 changed.ok()?;
-                Some(event(&self.changes.borrow_and_update()))
+                self.changes.borrow_and_update().as_ref()?.event.clone()
             }
-            () = sleep(KEEP_ALIVE) => Some(Bytes::from_static(b": here\n\n")),
-        }
+            () = self.alive.as_mut() => Bytes::from_static(b": here\n\n"),
+        };
+        self.alive.as_mut().reset(Instant::now() + KEEP_ALIVE);
+        Some(bytes)
     }
 }
 
-fn event(version: &str) -> Bytes {
-    format!(
-        "event: message\nid: {version}\n\
-         data: {{\"type\":\"refetchEvaluation\",\"etag\":\"{version}\"}}\n\n"
-    )
-    .into()
+/// A version, and the event that tells it: made once for all who listen.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    version: Arc<str>,
+    event: Bytes,
+}
+
+impl Told {
+    pub(super) fn of(version: &str) -> Told {
+        let event = format!(
+            "event: message\nid: {version}\n\
+             data: {{\"type\":\"refetchEvaluation\",\"etag\":\"{version}\"}}\n\n"
+        );
+        Told { version: version.into(), event: event.into() }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use cutover_core::served_flags::{Track, Tracks};
+use cutover_core::served_flags::{Attribute, Track, Tracked, Tracks};
 
 /// Tracks that are kept.
 const KEPT: usize = 50_000;
@@ -18,7 +18,7 @@ const MOST_COUNTED: usize = 10_000;
 pub(crate) struct Ring {
     /// How many there were before the oldest one that is kept.
     forgotten: u64,
-    tracks: VecDeque<Track>,
+    tracks: VecDeque<Tracked>,
     bytes: usize,
     /// The newest cursor that somebody has.
     read: u64,
@@ -29,8 +29,8 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    pub(super) fn push(&mut self, track: Track) {
-        if let Track::Exposure { flag, variant, .. } = &track {
+    pub(super) fn push(&mut self, track: Tracked) {
+        if let Track::Exposure { flag, variant, .. } = &track.track {
             self.count(flag, variant);
         }
         self.bytes += size(&track);
@@ -54,43 +54,55 @@ impl Ring {
         }
     }
 
-    pub(super) fn after(&mut self, after: u64, epoch: u64) -> Tracks {
+    /// Tracks after a cursor; the caller fills in of which process and version they are.
+    pub(super) fn after(&mut self, after: u64) -> Tracks {
         let newest = self.forgotten + self.tracks.len() as u64;
         // A cursor of a process before this one says nothing.
-        let from = if after > newest { self.forgotten } else { after.max(self.forgotten) };
+        let after = if after > newest { 0 } else { after };
+        let from = after.max(self.forgotten);
         let skipped = usize::try_from(from - self.forgotten).unwrap_or(usize::MAX);
-        let tracks: Vec<Track> = self.tracks.iter().skip(skipped).take(MOST).cloned().collect();
+        let tracks: Vec<Tracked> = self.tracks.iter().skip(skipped).take(MOST).cloned().collect();
         let cursor = from + tracks.len() as u64;
         self.read = self.read.max(cursor);
-        let gap = after != from;
-        Tracks { epoch, cursor, gap, tracks, exposures: self.exposures.clone() }
+        let (forgotten, exposures) = (from - after, self.exposures.clone());
+        Tracks { cursor, forgotten, tracks, exposures, ..Tracks::default() }
     }
 }
 
-fn size(track: &Track) -> usize {
-    let texts = match track {
-        Track::Exposure { targeting_key, flag, variant } => {
-            targeting_key.len() + flag.len() + variant.len()
+fn size(tracked: &Tracked) -> usize {
+    let texts = match &tracked.track {
+        Track::Exposure { targeting_key, flag, variant, attributes } => {
+            let attribute = |(name, value): (&String, &Attribute)| {
+                let text = if let Attribute::Text(text) = value { text.len() } else { 0 };
+                // A map of few entries has one node with room for eleven.
+                name.len() + text + 2 * size_of::<(String, Attribute)>()
+            };
+            let attributes = attributes.iter().map(attribute).sum::<usize>();
+            targeting_key.len() + flag.len() + variant.len() + attributes
         }
         Track::Outcome { targeting_key, name, flag, variant, .. } => {
             let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
             targeting_key.len() + name.len() + length(flag) + length(variant)
         }
     };
-    texts + size_of::<Track>()
+    texts + size_of::<Tracked>()
 }
 
 #[cfg(test)]
 mod tests {
+    use cutover_core::units::At;
+
     use super::*;
 
-    fn seen(number: usize) -> Track {
+    fn seen(number: usize) -> Tracked {
         let variant = if number.is_multiple_of(2) { "on" } else { "off" };
-        Track::Exposure {
+        let track = Track::Exposure {
             targeting_key: format!("u{number}"),
             flag: "new".into(),
             variant: variant.into(),
-        }
+            attributes: BTreeMap::new(),
+        };
+        Tracked { at: At(7), track }
     }
 
     #[test]
@@ -98,14 +110,14 @@ mod tests {
         let mut ring = Ring::default();
         (0..KEPT + 10).for_each(|number| ring.push(seen(number)));
         assert_eq!(ring.unread, 10, "nobody had read the oldest");
-        let first = ring.after(0, 7);
-        assert!(first.gap && first.epoch == 7);
+        let first = ring.after(0);
+        assert_eq!(first.forgotten, 10);
         assert_eq!(first.tracks.first(), Some(&seen(10)));
         let mut cursor = first.cursor;
         let mut read = first.tracks.len();
         loop {
-            let next = ring.after(cursor, 7);
-            assert!(!next.gap);
+            let next = ring.after(cursor);
+            assert_eq!(next.forgotten, 0);
             if next.tracks.is_empty() {
                 break;
             }
@@ -118,7 +130,7 @@ mod tests {
         (0..5).for_each(|number| ring.push(seen(number)));
         assert_eq!(ring.unread, 10);
         assert_eq!(ring.exposures["new"]["on"] as usize, (KEPT + 10) / 2 + 3);
-        assert!(ring.after(u64::MAX, 7).gap, "a cursor from another process");
+        assert_eq!(ring.after(u64::MAX).forgotten, 15, "a cursor from another process");
     }
 
     #[test]
@@ -126,13 +138,14 @@ mod tests {
         let mut ring = Ring::default();
         for _ in 0..KEPT {
             let long = "x".repeat(1000);
-            ring.push(Track::Outcome {
+            let track = Track::Outcome {
                 targeting_key: long,
                 name: "paid".into(),
                 value: Some(1.0),
                 flag: None,
                 variant: None,
-            });
+            };
+            ring.push(Tracked { at: At(7), track });
         }
         assert!(ring.bytes <= KEPT_BYTES && ring.tracks.len() > 5000, "{}", ring.tracks.len());
     }

@@ -13,6 +13,8 @@ mod drain;
 mod experiment;
 mod flags;
 mod full_disk;
+#[path = "../../../cutover-flags/tests/gherkin/mod.rs"]
+mod gherkin;
 mod hold;
 mod keeper;
 mod retry;
@@ -21,3 +23,4 @@ mod served_flags;
 mod shadow;
 mod streams;
 mod support;
+mod testbed;

@@ -33,7 +33,7 @@ fn document(color: &str) -> String {
     .to_string()
 }
 
-fn publication(seq: u32, listen: SocketAddr, text: &str) -> FlagPublication {
+pub(crate) fn publication(seq: u32, listen: SocketAddr, text: &str) -> FlagPublication {
     FlagPublication {
         generation: Generation { epoch: 1, seq },
         listen,
@@ -50,7 +50,7 @@ impl Proxy {
         self.call("PUT", "/v1/flags/production", &body)
     }
 
-    fn serve_flags(&self, publication: &FlagPublication) -> FlagsState {
+    pub(crate) fn serve_flags(&self, publication: &FlagPublication) -> FlagsState {
         let answer = self.put_flags(publication);
         assert_eq!(answer.status, 200, "{}", answer.text());
         serde_json::from_slice(&answer.body).unwrap()
@@ -69,7 +69,7 @@ impl Proxy {
     }
 }
 
-fn post(listen: SocketAddr, path: &str, headers: &str, body: &str) -> Answer {
+pub(crate) fn post(listen: SocketAddr, path: &str, headers: &str, body: &str) -> Answer {
     let length = format!("content-length: {}\r\n{headers}", body.len());
     let user = User::connect(listen);
     user.send(&format!("POST {path} HTTP/1.1\r\nhost: {listen}\r\n{length}\r\n{body}"));
@@ -348,12 +348,21 @@ fn changes_are_told_to_those_who_listen() {
     assert_eq!(proxy.call("GET", "/v1/flags", "").text(), "{}", "and it does not come back");
 }
 
+fn many_attributes(count: u32) -> String {
+    let attributes: serde_json::Map<String, Value> =
+        (0..count).map(|number| (format!("a{number}"), json!(number))).collect();
+    json!({"events": [{"kind": "exposure", "targetingKey": "u", "flag": "f", "variant": "v",
+        "attributes": attributes}]})
+    .to_string()
+}
+
 #[test]
 fn tracks_are_counted_and_read_by_cursor() {
     let proxy = Proxy::start();
     let listen = free();
     proxy.serve_flags(&publication(1, listen, &document("red")));
-    let seen = r#"{"kind":"exposure","targetingKey":"u1","flag":"a/b","variant":"on"}"#;
+    let seen = r#"{"kind":"exposure","targetingKey":"u1","flag":"a/b","variant":"on",
+        "attributes":{"plan":"gold","age":41,"new":false}}"#;
     let paid = r#"{"kind":"outcome","targetingKey":"u1","name":"paid","value":12.5}"#;
     let answer = post(listen, "/v1/track", "", &format!("{{\"events\":[{seen},{paid},{seen}]}}"));
     assert_eq!((answer.status, answer.text().as_str()), (200, r#"{"accepted":3}"#));
@@ -361,6 +370,7 @@ fn tracks_are_counted_and_read_by_cursor() {
         "".to_owned(),
         format!("{{\"events\":[{seen},{{\"kind\":\"other\"}}]}}"),
         r#"{"events":[{"kind":"exposure","targetingKey":"","flag":"f","variant":"v"}]}"#.to_owned(),
+        many_attributes(21),
         format!("{{\"events\":[{}]}}", vec![seen; 1001].join(",")),
         format!("{{\"events\":[\"{}\"]}}", "x".repeat(300_000)),
     ] {
@@ -371,9 +381,15 @@ fn tracks_are_counted_and_read_by_cursor() {
         serde_json::from_slice(&proxy.call("GET", &path, "").body).unwrap()
     };
     let all = tracks(0);
-    assert_eq!((all.tracks.len(), all.cursor, all.gap), (3, 3, false));
-    assert_eq!(all.tracks[0], serde_json::from_str::<Track>(seen).unwrap());
+    assert_eq!((all.tracks.len(), all.cursor, all.forgotten), (3, 3, 0));
+    assert_eq!(all.version, proxy.flags_state().version);
+    assert_eq!(all.tracks[0].track, serde_json::from_str::<Track>(seen).unwrap());
+    assert!(all.tracks[0].at <= all.tracks[2].at && all.tracks[0].at.0 > 1_700_000_000_000);
     assert_eq!(all.exposures["a/b"]["on"], 2);
     assert_eq!(tracks(all.cursor).tracks, []);
+    // A cursor of the process before says nothing here.
+    let path = format!("/v1/flags/production/tracks?after=2&epoch={}", all.epoch.wrapping_add(1));
+    let other: Tracks = serde_json::from_slice(&proxy.call("GET", &path, "").body).unwrap();
+    assert_eq!((other.tracks.len(), other.epoch), (3, all.epoch));
     assert_eq!(proxy.call("GET", "/v1/flags/staging/tracks?after=0", "").status, 404);
 }

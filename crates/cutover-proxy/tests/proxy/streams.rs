@@ -29,6 +29,22 @@ fn events_arrive_one_by_one() {
     assert_eq!(read_chunk(&mut reader).unwrap(), None);
 }
 
+/// The time itself is what is tried here.
+#[test]
+fn an_answer_may_take_longer_than_half_a_minute() {
+    let mut proxy = Proxy::start();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.publish(even(&[("r1.0", listener.local_addr().unwrap())]));
+    let user = User::connect(proxy.listen);
+    user.stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    user.send("GET /report HTTP/1.1\r\nhost: x\r\n\r\n");
+    let (mut stream, _) = listener.accept().unwrap();
+    read_head(&mut BufReader::new(&stream)).unwrap();
+    std::thread::sleep(Duration::from_secs(31));
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlate").unwrap();
+    assert_eq!(user.read().unwrap().text(), "late");
+}
+
 #[test]
 fn a_large_upload_flows_no_faster_than_the_instance_reads() {
     let mut proxy = Proxy::start();
@@ -107,8 +123,12 @@ async fn a_websocket_outlives_a_table_and_is_closed_at_its_limit() {
     }
     let mut ends = Vec::new();
     for socket in &mut sockets {
-        assert!(!matches!(socket.next().await, Some(Ok(_))), "nothing more comes");
+        // Politely: whoever is told so comes back, and to the new one.
+        let last = socket.next().await.unwrap().unwrap();
+        let Message::Close(Some(close)) = last else { panic!("{last:?}") };
+        assert_eq!(u16::from(close.code), 1001);
         ends.push(begin.elapsed());
+        assert!(!matches!(socket.next().await, Some(Ok(_))), "nothing more comes");
     }
     // One after the other over the limit.
     ends.sort();

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use cutover_core::patterns::Pattern;
 use cutover_sim::exhaust::Disturbances;
-use model::{Deployment, Found, check};
+use model::{Deployment, Found, Order, check};
 
 /// States of one pattern after which it is not looked any further.
 const MOST: usize = 10_000_000;
@@ -31,7 +31,8 @@ fn main() -> ExitCode {
                 let (batch, in_place) = (*batch, *in_place);
                 let begun = Instant::now();
                 let deployment = Deployment { pattern, batch, in_place, disturbances };
-                let found = check(deployment, most);
+                let all = deployment.disturbances == Disturbances::ONE;
+                let found = check(deployment, if all { Order::Deep } else { Order::Near }, most);
                 let seconds = begun.elapsed().as_secs_f64();
                 let place = if in_place { " in place" } else { "" };
                 let Found { states, depth, closed, broken, missing } = found;

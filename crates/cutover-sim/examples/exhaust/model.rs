@@ -57,12 +57,28 @@ pub(crate) struct Found {
     pub(crate) missing: Vec<&'static str>,
 }
 
+/// In which order states are visited, where not all of them are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Nearest to the begin first: whatever is broken is found by the shortest way.
+    Near,
+    /// One way to its end, then the next. Few states wait for their turn, so it needs little memory.
+    Deep,
+}
+
 /// Visits every state there is, at most about `most`.
-pub(crate) fn check(deployment: Deployment, most: usize) -> Found {
+pub(crate) fn check(deployment: Deployment, order: Order, most: usize) -> Found {
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let checker = deployment.checker().threads(threads);
     // Every state is visited, not only until each property is decided.
-    let checker = checker.target_state_count(most).spawn_bfs().join();
+    let checker = checker.target_state_count(most);
+    match order {
+        Order::Near => found(&checker.spawn_bfs().join(), most),
+        Order::Deep => found(&checker.spawn_dfs().join(), most),
+    }
+}
+
+fn found(checker: &impl Checker<Deployment>, most: usize) -> Found {
     let found = checker.discoveries();
     let broken = found.get("every promise holds").map(|path| {
         let last = path.last_state().clone();

@@ -20,6 +20,7 @@ use cutover_engine::api::{
     RampRequest, Refused, RefusedKind, RollbackRequest, StageComparison,
 };
 use cutover_engine::prune::{PruneAnswer, PruneRequest};
+use cutover_engine::tracks::{ExperimentReport, Question, TrackLog};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,7 @@ use crate::flags::{Asked, Change, Changed, Edit, Flags, How, Offer, Offered, Sta
 pub(crate) struct Daemon {
     pub(crate) engine: World,
     pub(crate) flags: Flags,
+    pub(crate) tracks: Arc<TrackLog>,
     pub(crate) platforms: Vec<PlatformKind>,
     pub(crate) since: At,
     pub(crate) stop: CancellationToken,
@@ -365,6 +367,29 @@ pub(crate) async fn stale_flags(
 ) -> Answer<StaleFlags> {
     let days = number(&query, "days", 30)?;
     Ok(Json(daemon.flags.stale(&environment(&name)?, days).await?))
+}
+
+pub(crate) async fn experiment(
+    State(daemon): State<Shared>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Answer<ExperimentReport> {
+    let (env, question): (_, Question) = (environment(&name)?, read(&body)?);
+    if !(question.alpha > 0.0 && question.alpha < 1.0) {
+        return Err(usage("alpha must be above 0 and below 1"));
+    }
+    let tracks = Arc::clone(&daemon.tracks);
+    // It reads every user of the flag.
+    let work = move || tracks.report(&env, &question, crate::render::now());
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string());
+    let report = done.and_then(|report| report.map_err(|error| error.to_string()));
+    report.map(Json).map_err(|error| {
+        No(Refused {
+            kind: RefusedKind::Internal,
+            message: format!("what clients told cannot be read: {error}"),
+            help: None,
+        })
+    })
 }
 
 fn environment(text: &str) -> Result<Environment, No> {

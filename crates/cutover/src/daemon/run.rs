@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cutover_core::id::Subject;
+use cutover_core::id::{Environment, Subject};
 use cutover_core::spec::PlatformKind;
 use cutover_files::Lock;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +17,7 @@ use super::routes::Daemon;
 use super::start::refuse_inside_instance;
 use super::{table, world};
 use crate::failure::{Done, Failure, exit};
+use crate::flags::{Collector, open_tracks};
 use crate::folders::{Folders, RUN, STATE};
 use crate::{binary, folders, render};
 
@@ -76,8 +77,11 @@ async fn serve(folders: &folders::Folders, say: &mut dyn io::Write) -> Done {
     let since = render::now();
     let engine = world::open(folders).await?;
     let door = Door::open(&folders.socket()).map_err(cannot("cannot open the daemon's socket"))?;
+    let tracks = open_tracks(folders)?;
+    let collector = Collector::new(Arc::clone(&tracks), world::proxy(folders)?);
     let daemon = Arc::new(Daemon {
         engine,
+        tracks,
         flags: world::open_flags(folders)?,
         platforms: vec![PlatformKind::Local],
         since,
@@ -110,11 +114,17 @@ async fn serve(folders: &folders::Folders, say: &mut dyn io::Write) -> Done {
         follower.flags.follow(events, status).await;
         std::future::pending::<()>().await;
     });
+    let reader = daemon.clone();
+    let mut reading = std::pin::pin!(
+        collector
+            .collect(async |env: &Environment, text: &str| reader.engine.warn(env, text).await)
+    );
     let result = loop {
         tokio::select! {
             ended = &mut server => break ended,
             () = &mut watching => {}
             () = &mut following => {}
+            () = &mut reading => {}
             _ = terminate.recv() => stop.cancel(),
             _ = interrupt.recv() => stop.cancel(),
             _ = hang_up.recv() => {}

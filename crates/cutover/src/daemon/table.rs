@@ -12,6 +12,7 @@ use cutover_engine::api::{
     Refused, RollbackRequest, StageComparison,
 };
 use cutover_engine::prune::{PruneAnswer, PruneRequest};
+use cutover_engine::tracks::{ExperimentReport, Question};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -302,6 +303,16 @@ pub(crate) fn table() -> Vec<Route> {
                 "Flags that look finished.",
                 Body::Json(schema::<StaleFlags>),
                 || get(routes::stale_flags),
+            )
+        },
+        Route {
+            request: Some(schema::<Question>),
+            ..route(
+                "post",
+                "/v1/flags/{environment}/experiment",
+                "Compare a flag's variants by what clients told; changes nothing.",
+                Body::Json(schema::<ExperimentReport>),
+                || post(routes::experiment),
             )
         },
         route("get", "/v1/status", "The daemon itself.", Body::Json(schema::<Status>), || {

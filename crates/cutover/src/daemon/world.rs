@@ -26,11 +26,16 @@ impl ports::World for Here {
 /// The engine of this build.
 pub(crate) type World = Engine<Here>;
 
+/// A client of the proxy of its own.
+pub(crate) fn proxy(folders: &Folders) -> Result<ProxyClient, Failure> {
+    let program = binary::kept(folders)?;
+    Ok(ProxyClient::new(folders.proxy_socket(), program, folders.state.clone()))
+}
+
 /// Takes up the flags that were served, over a connection of their own.
 pub(crate) fn open_flags(folders: &Folders) -> Result<Flags, Failure> {
-    let program = binary::kept(folders)?;
-    let proxy = ProxyClient::new(folders.proxy_socket(), program, folders.state.clone());
-    Flags::open(folders.state.join("flags.json"), folders.state.join("flag-changes"), proxy)
+    let changes = folders.state.join("flag-changes");
+    Flags::open(folders.state.join("flags.json"), changes, proxy(folders)?)
 }
 
 /// Opens the journal and takes every app up where it was.

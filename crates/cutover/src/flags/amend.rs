@@ -19,6 +19,8 @@ use super::watch::{Flags, Watched, blocking};
 
 /// Answers of the proxy with tracks that are read for one look ahead.
 const MOST_PAGES: usize = 10;
+/// Only users of the last hour count, in milliseconds.
+const HOUR: u64 = 60 * 60 * 1000;
 /// The longest that they may take: a kill must not wait for a look ahead.
 const LOOK_AHEAD: Duration = Duration::from_secs(1);
 /// The longest key or name of a variant.
@@ -309,16 +311,18 @@ impl Flags {
         Ok(Weighed { moves: (!adrift).then_some(moves), notes })
     }
 
-    /// What the proxy holds of who saw what; nothing if it cannot be asked.
+    /// What the proxy holds of who saw what in the last hour; nothing if it cannot be asked.
     async fn tracks(&self, environment: &Environment) -> Vec<cutover_core::served_flags::Track> {
         let (mut all, mut after) = (vec![], 0);
+        let since = At(now().0.saturating_sub(HOUR));
         for _ in 0..MOST_PAGES {
-            let Ok(page) = self.proxy.flag_tracks(environment, after).await else { break };
+            let Ok(page) = self.proxy.tracks(environment, after, None).await else { break };
             if page.tracks.is_empty() {
                 break;
             }
             after = page.cursor;
-            all.extend(page.tracks);
+            let lately = page.tracks.into_iter().filter(|tracked| tracked.at >= since);
+            all.extend(lately.map(|tracked| tracked.track));
         }
         all
     }

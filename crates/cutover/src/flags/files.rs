@@ -12,9 +12,9 @@ use cutover_core::units::At;
 use cutover_flags::LARGEST_DOCUMENT;
 
 /// The most files of one environment.
-const MOST_FILES: usize = 1000;
+pub(super) const MOST_FILES: usize = 1000;
 /// The most bytes of all files of one environment.
-const LARGEST: usize = 32 << 20;
+pub(super) const LARGEST: usize = 32 << 20;
 
 /// Definitions that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -49,10 +49,8 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Unreadable> {
         let mut own = vec![];
         for entry in fs::read_dir(path).map_err(failed)? {
             let entry = entry.map_err(failed)?.path();
-            // Hidden ones are of editors, and of ConfigMaps.
             let name = entry.file_name().and_then(|name| name.to_str()).unwrap_or(".");
-            let ending = [".json", ".yaml", ".yml"].iter().any(|ending| name.ends_with(ending));
-            if ending && !name.starts_with('.') && !entry.is_dir() {
+            if is_document(name) && !entry.is_dir() {
                 own.push(entry);
             }
         }
@@ -66,6 +64,12 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Unreadable> {
         true => Err(Unreadable::TooMuch),
         false => Ok(found),
     }
+}
+
+/// Is a file of a folder meant? Hidden ones are of editors, and of ConfigMaps.
+pub(super) fn is_document(name: &str) -> bool {
+    let ending = [".json", ".yaml", ".yml"].iter().any(|ending| name.ends_with(ending));
+    ending && !name.starts_with('.')
 }
 
 /// What all files look like now. A path that cannot be looked at is a stamp, too.

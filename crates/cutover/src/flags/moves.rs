@@ -25,9 +25,9 @@ pub(crate) struct Moves {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Who {
-    /// Those whose exposures and outcomes the proxy holds. Only their targeting keys are known.
+    /// Those of whom exposures and outcomes came in the last hour. Only their targeting keys are known.
     Tracked,
-    /// Made up, because nobody was tracked.
+    /// Made up, because nobody was tracked in the last hour.
     Invented,
 }
 

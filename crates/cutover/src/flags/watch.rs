@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::files::{Stamp, read, stamps};
 use super::ledger::Ledger;
 use super::overlay::{Laid, Overlay};
+use super::sources::{Seen, Sources};
 use super::{Offer, Offered};
 use crate::failure::Failure;
 
@@ -66,8 +66,11 @@ pub(super) struct Watched {
     /// Flags with settings that no document defines.
     adrift: Vec<String>,
     seq: u32,
-    /// What the files looked like when they were read last.
-    seen: Vec<Stamp>,
+    sources: Sources,
+    /// Could a source not be looked at when that was tried last?
+    missed: bool,
+    /// What the sources looked like when they were read last.
+    seen: Vec<Seen>,
     /// What was accepted last, to be told again.
     accepted: Option<FlagPublication>,
     told: Instant,
@@ -85,6 +88,8 @@ impl Watched {
             laid: None,
             adrift: vec![],
             seq: 0,
+            sources: Sources::default(),
+            missed: false,
             seen: vec![],
             accepted: None,
             told: Instant::now(),
@@ -206,11 +211,22 @@ impl Flags {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let mut environments = self.environments.lock().await;
-            for (name, watched) in environments.iter_mut() {
+            let names: Vec<Environment> = self.environments.lock().await.keys().cloned().collect();
+            for name in &names {
+                let taken =
+                    self.environments.lock().await.get_mut(name).map(|watched| {
+                        (std::mem::take(&mut watched.sources), watched.offer.clone())
+                    });
+                let Some((mut sources, offer)) = taken else { continue };
+                // With nothing locked: a source that is slow must not keep a kill waiting.
+                let found = sources.look(&offer).await;
+                let mut environments = self.environments.lock().await;
+                let watched = environments.get_mut(name).filter(|watched| watched.offer == offer);
+                let Some(watched) = watched else { continue };
+                watched.sources = sources;
                 let before = watched.trouble.clone();
                 let adrift = watched.adrift.clone();
-                let looked = self.look(name, watched).await;
+                let looked = self.take_up(name, watched, found).await;
                 for flag in watched.adrift.iter().filter(|flag| !adrift.contains(flag)) {
                     let text = format!(
                         "flags of {name}: {flag} was changed by a person and no source defines it now; the change waits for it"
@@ -231,11 +247,42 @@ impl Flags {
         }
     }
 
-    /// Publishes what changed, and now and then what did not.
+    /// Looks at the sources, and publishes what changed. As long as one of them cannot be looked at,
+    /// nobody says that what is served is the newest: its age grows.
     async fn look(&self, name: &Environment, watched: &mut Watched) -> Result<(), Refused> {
-        let paths = watched.offer.paths.clone();
         // Before they are read: what changes meanwhile shows at the next look.
-        let seen = blocking(move || stamps(&paths)).await?;
+        let found = watched.sources.look(&watched.offer).await;
+        self.take_up(name, watched, found).await
+    }
+
+    async fn take_up(
+        &self,
+        name: &Environment,
+        watched: &mut Watched,
+        (seen, missing): (Vec<Seen>, Option<Refused>),
+    ) -> Result<(), Refused> {
+        let Some(missing) = missing else {
+            if std::mem::take(&mut watched.missed) {
+                // What was wrong before may be right now, or not: told anew.
+                (watched.trouble, watched.seen) = (None, vec![]);
+            }
+            return self.publish_changed(name, watched, seen).await;
+        };
+        watched.missed = true;
+        // What the others have is served, if all were there once.
+        if watched.accepted.is_some() && seen != watched.seen {
+            self.publish_changed(name, watched, seen).await?;
+        }
+        Err(missing)
+    }
+
+    /// Publishes what changed, and now and then what did not.
+    async fn publish_changed(
+        &self,
+        name: &Environment,
+        watched: &mut Watched,
+        seen: Vec<Seen>,
+    ) -> Result<(), Refused> {
         let is_due = watched.told.elapsed() >= CONFIRM;
         if watched.is_changed() && watched.raw.is_some() {
             self.publish_changes(name, watched).await?;
@@ -251,10 +298,9 @@ impl Flags {
             watched.told = Instant::now();
             return watched.trouble.clone().map_or(Ok(()), |message| Err(invalid(message)));
         }
-        let paths = watched.offer.paths.clone();
         watched.told = Instant::now();
-        let sources = blocking(move || read(&paths)).await?.map_err(|error| unreadable(&error))?;
-        match self.publish(name, watched, sources).await {
+        let raw = watched.sources.read(&watched.offer).await?;
+        match self.publish(name, watched, raw).await {
             Ok(()) => {
                 watched.seen = seen;
                 watched.trouble = None;
@@ -388,12 +434,6 @@ pub(super) async fn blocking<T: Send + 'static>(
         message: error.to_string(),
         help: None,
     })
-}
-
-fn unreadable(error: &super::Unreadable) -> Refused {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
-    let message = format!("{error}{}", cause.unwrap_or_default());
-    Refused { kind: RefusedKind::Preflight, message, help: None }
 }
 
 pub(super) fn refused(error: &DataPlaneError) -> Refused {

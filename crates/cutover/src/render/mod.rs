@@ -3,6 +3,7 @@
 mod comparison;
 mod end;
 mod evidence;
+mod experiment;
 mod guide;
 mod guide_page;
 mod history;
@@ -28,6 +29,7 @@ mod wrap;
 pub(crate) use comparison::comparisons;
 pub(crate) use end::{failure, result};
 pub(crate) use evidence::{Part, difference, grown, toward};
+pub(crate) use experiment::experiment;
 pub(crate) use guide::{guide, next as guide_next, why as guide_why};
 pub(crate) use guide_page::guide_page;
 pub(crate) use history::{history, history_line};

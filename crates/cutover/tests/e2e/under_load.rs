@@ -251,6 +251,24 @@ fn back_to_the_last_good_release() {
     users.leave("rollback");
 }
 
+/// Who serves is in one table: no request meets a release that is not there any more, or not yet.
+#[test]
+fn a_third_version_takes_over_in_the_middle() {
+    for pattern in ["rolling", "blue-green", "canary"] {
+        let world = world();
+        let users = Users::of(&world);
+        users.come();
+        let second = world.start(&format!("deploy v2 --pattern {pattern}"));
+        wait_until("v2 serves", || users.so_far().by_version.contains_key("v2"));
+        world.deploy(&format!("v3 --pattern {pattern} --supersede")).expect_ok();
+        second.wait().expect_code(8);
+        users.a_while(30);
+        is_live(&world, "v3");
+        let report = users.leave(&format!("{pattern}, taken over"));
+        assert_eq!(report.errors, 0, "{}", report.summary());
+    }
+}
+
 /// Kills with -9 in the middle of each pattern.
 fn survives(pattern: &str, victim: &str, name: &str) {
     let world = world();

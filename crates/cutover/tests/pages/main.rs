@@ -8,6 +8,7 @@
 
 mod blocks;
 mod diagrams;
+mod elsewhere;
 mod errors;
 #[path = "../e2e/harness/left.rs"]
 mod left;

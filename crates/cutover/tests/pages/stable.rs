@@ -6,7 +6,7 @@ use regex::{Captures, Regex};
 
 /// What differs from run to run, and what stands for it. In order: later ones see what earlier ones
 /// wrote. A count that is zero stays zero, with one exception.
-const RULES: [(&str, &str); 30] = [
+const RULES: [(&str, &str); 31] = [
     (r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "<when>"),
     (r"\b[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}\b", "<when>"),
     // What the comparison shows, by errors or by latency, as it happens.
@@ -17,6 +17,8 @@ const RULES: [(&str, &str); 30] = [
     (r"127\.0\.0\.1:[0-9]{5}\b", "127.0.0.1:<port>"),
     (r"\bpid([ =])[0-9]+", "pid$1<pid>"),
     (r"#[0-9]+", "#<rollout>"),
+    // Of flag definitions, which are called by their paths.
+    (r"\bversion [0-9a-f]{8}\b", "version <version>"),
     (r"\bcutover [0-9.]+ \([0-9a-f]+[^)]*\)", "cutover <version>"),
     (r"\b(by|because) \S+ \(uid [0-9]+\)", "$1 <user>"),
     (r"\(try [0-9]+\)", "(try <n>)"),

@@ -58,7 +58,7 @@ impl Api {
         secrets: &mut Vec<String>,
     ) -> Result<Api, Unread> {
         let Prometheus { url, auth, tls, .. } = source;
-        let client = Client::open(url, auth.as_ref(), tls.as_ref(), sides, secrets).await?;
+        let client = Client::open(url, auth.as_ref(), tls.as_ref(), &sides.base, secrets).await?;
         let url = sides.fill(url, &sides.candidate).trim_end_matches('/').to_owned();
         Ok(Api { client, url, deadline })
     }

@@ -3,28 +3,50 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cutover_core::id::AppName;
 use cutover_core::served_flags::{FLAGS_PORT, FlagCompat};
+use cutover_core::units::Span;
 use serde_json::json;
 
 use crate::cli::Session;
 use crate::failure::{Done, Failure, exit};
-use crate::flags::{Offer, Offered, digest};
+use crate::flags::{Fetch, Offer, Offered, Tree, digest, is_url};
 use crate::render;
 
-/// Serve an environment's flags to OpenFeature clients (OFREP), from files.
+/// Serve an environment's flags to OpenFeature clients (OFREP), from files, URLs, or a repository.
 ///
-/// The files are watched; a change is served within two seconds, and clients that listen are told.
-/// Where a new version cannot be used, the last good one is served on. The proxy answers, also while
-/// no daemon runs and after a restart.
+/// The sources are watched; a change of a file or a new commit is served within two seconds, and
+/// clients that listen are told. Where a new version cannot be used, or a source not be reached, the
+/// last good one is served on. The proxy answers, also while no daemon runs and after a restart.
 ///
 /// Example: cutover flag serve --env production flags/
+/// Example: cutover flag serve --git . --ref main flags/
 #[derive(Debug, clap::Args)]
 pub(super) struct Serve {
-    /// Files, or folders with files that end in .json, .yaml or .yml.
-    #[arg(required = true, value_name = "FILE|FOLDER")]
+    /// Files, folders with files that end in .json, .yaml or .yml, or http:// and https:// URLs.
+    #[arg(required = true, value_name = "FILE|FOLDER|URL")]
     paths: Vec<PathBuf>,
+    /// A repository on this machine: its files are served as they are committed, not as they are
+    /// saved. Paths are those in the repository.
+    #[arg(long, value_name = "FOLDER")]
+    git: Option<PathBuf>,
+    /// The branch, tag or commit that is served; HEAD if not given.
+    #[arg(long = "ref", requires = "git", value_name = "REF", default_value = "HEAD")]
+    reference: String,
+    /// How often a URL is looked at, 1s to 1h.
+    #[arg(long, value_name = "SPAN", default_value = "10s")]
+    every: Span,
+    /// How long a URL may take to answer, 100ms to 1m.
+    #[arg(long, value_name = "SPAN", default_value = "5s")]
+    deadline: Span,
+    /// A file with the bearer token that URLs ask for.
+    #[arg(long, value_name = "FILE")]
+    bearer_file: Option<PathBuf>,
+    /// A file with the authorities to trust for https://, in PEM; else those of the machine.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Where clients connect; 127.0.0.1:8016 if not given. Others than this machine need a token.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
@@ -56,11 +78,28 @@ pub(super) struct Unserve {}
 
 impl Serve {
     pub(super) async fn run(self, session: &Session) -> Done {
-        let absolute = |path: &PathBuf| std::path::absolute(path);
+        self.check()?;
+        let absolute = |path: &PathBuf| match self.git.is_some() || is_url(path) {
+            true => Ok(path.clone()),
+            false => std::path::absolute(path),
+        };
         let paths: Result<Vec<PathBuf>, _> = self.paths.iter().map(absolute).collect();
+        let tree = |folder: &PathBuf| {
+            let reference = self.reference.clone();
+            std::path::absolute(folder).map(|repository| Tree { repository, reference })
+        };
+        let own = |file: &Option<PathBuf>| file.as_ref().map(std::path::absolute).transpose();
+        let fetch = Fetch {
+            every: self.every,
+            deadline: self.deadline,
+            bearer_file: own(&self.bearer_file)?,
+            ca: own(&self.ca)?,
+        };
         let offer = Offer {
             listen: self.listen.unwrap_or((Ipv4Addr::LOCALHOST, FLAGS_PORT).into()),
             paths: paths?,
+            git: self.git.as_ref().map(tree).transpose()?,
+            fetch,
             tokens: self.tokens.as_deref().map_or(Ok(vec![]), digests)?,
             origins: self.origins,
             compat: FlagCompat { empty_variant: !self.strict },
@@ -82,6 +121,36 @@ impl Serve {
             }
         }
         Ok(exit::OK)
+    }
+}
+
+impl Serve {
+    /// What makes no sense, before anybody is asked.
+    fn check(&self) -> Result<(), Failure> {
+        if self.git.is_some() && self.paths.iter().any(|path| is_url(path)) {
+            return Err(Failure::usage("a URL is in no repository")
+                .help("leave --git out, or give paths in the repository"));
+        }
+        if self.reference.starts_with('-') {
+            return Err(Failure::usage(format!("{} is no ref of git", self.reference)));
+        }
+        let credentials = |path: &&PathBuf| {
+            let text = path.to_str().unwrap_or_default();
+            let host = text.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next());
+            is_url(path) && host.is_some_and(|host| host.contains('@'))
+        };
+        if self.paths.iter().any(|path| credentials(&path)) {
+            return Err(Failure::usage("a URL with a password in it is stored nowhere")
+                .help("put a token into a file, and say --bearer-file FILE"));
+        }
+        let within = |span: Span, low: Span, high: Span| low.0 <= span.0 && span.0 <= high.0;
+        if !within(self.every, Span::secs(1), Span::secs(3600)) {
+            return Err(Failure::usage("--every is a span from 1s to 1h"));
+        }
+        if !within(self.deadline, Span(Duration::from_millis(100)), Span::secs(60)) {
+            return Err(Failure::usage("--deadline is a span from 100ms to 1m"));
+        }
+        Ok(())
     }
 }
 

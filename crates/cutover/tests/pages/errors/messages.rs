@@ -49,7 +49,7 @@ static TEXTS: LazyLock<Regex> =
 const WHOLE: [&str; 1] = ["cutover-platform/src/dataplane/listening.rs"];
 
 /// Makers that pass on what another one made: the file, and what they are given.
-const PASSED_ON: [(&str, &str); 41] = [
+const PASSED_ON: [(&str, &str); 43] = [
     ("cutover-core/src/spec/problem.rs", "message.into()"),
     ("cutover-core/src/spec/told.rs", "message"),
     ("cutover-engine/src/driver/prune.rs", "&chain(&error)"),
@@ -86,6 +86,8 @@ const PASSED_ON: [(&str, &str); 41] = [
     ("cutover/src/failure.rs", "message"),
     ("cutover/src/failure.rs", "refused.message"),
     ("cutover/src/flags/amend.rs", "message"),
+    ("cutover/src/flags/sources.rs", "error.to_string()"),
+    ("cutover/src/flags/sources.rs", "message"),
     ("cutover/src/flags/watch.rs", "&error"),
     ("cutover/src/flags/watch.rs", "error"),
     ("cutover/src/flags/watch.rs", "error.to_string()"),

@@ -1,5 +1,7 @@
 //! `cutover experiment`: what two groups of users get, and how it ends.
 
+mod flag;
+
 use clap::ValueEnum;
 use cutover_core::record::Keep;
 use cutover_engine::api::{Action, StageComparison};
@@ -26,11 +28,16 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// What both sides are like: now, and in stages that are over.
+    /// What both sides are like: now, and in stages that are over. With `--flag`: what users of a
+    /// flag's variants did.
+    ///
+    /// Example: cutover experiment report --flag new-checkout --outcome paid --env production
     Report {
         /// How many stages.
-        #[arg(short = 'n', long, default_value_t = 1, value_name = "N")]
+        #[arg(short = 'n', long, default_value_t = 1, value_name = "N", conflicts_with = "flag")]
         most: usize,
+        #[command(flatten)]
+        of: flag::OfFlag,
     },
     /// End the experiment: keep the old version (a), or give everybody the new one (b).
     Conclude {
@@ -53,7 +60,10 @@ enum Kept {
 impl Args {
     pub(super) async fn run(self, session: &Session) -> Done {
         match self.what {
-            What::Report { most } => report(session, most).await,
+            What::Report { most, mut of } => match of.flag.take() {
+                Some(flag) => of.report(flag, session).await,
+                None => report(session, most).await,
+            },
             What::Conclude { keep, following } => conclude(session, keep, following).await,
         }
     }
