@@ -9,6 +9,10 @@ fn the_documents_of_the_page_load() {
     for (fence, format) in [("```json\n", Format::Json), ("```yaml\n", Format::Yaml)] {
         for block in page.split(fence).skip(1) {
             let text = block.split("```").next().unwrap().to_owned();
+            // What clients send is none.
+            if !text.contains("flags") {
+                continue;
+            }
             let source = Source { name: "flags.md".to_owned(), text, format, changes: None };
             let (_, problems) = Definitions::load(std::slice::from_ref(&source));
             assert!(problems.is_empty(), "{problems:?}");

@@ -103,6 +103,14 @@ impl ProxyClient {
         self.connection.call(Method::GET, &path, None::<&()>).await
     }
 
+    /// All that the proxy counts, as Prometheus reads it.
+    ///
+    /// # Errors
+    /// Where nobody answers.
+    pub async fn metrics(&self) -> Result<String, DataPlaneError> {
+        self.connection.text("/metrics").await
+    }
+
     /// What clients told of an environment after a cursor of the process with this epoch.
     ///
     /// # Errors
@@ -116,14 +124,6 @@ impl ProxyClient {
         let epoch = epoch.map(|epoch| format!("&epoch={epoch}")).unwrap_or_default();
         let path = format!("/v1/flags/{environment}/tracks?after={after}{epoch}");
         self.connection.call(Method::GET, &path, None::<&()>).await
-    }
-
-    /// All that the proxy counts, as Prometheus reads it.
-    ///
-    /// # Errors
-    /// Where nobody answers.
-    pub async fn metrics(&self) -> Result<String, DataPlaneError> {
-        self.connection.text("/metrics").await
     }
 
     /// Makes a call that can be repeated, and starts the proxy if nobody answers.

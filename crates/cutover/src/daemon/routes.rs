@@ -299,29 +299,6 @@ pub(crate) async fn unserve_flags(
     Ok(Json(daemon.flags.unserve(&environment(&name)?).await?))
 }
 
-pub(crate) async fn experiment(
-    State(daemon): State<Shared>,
-    Path(name): Path<String>,
-    body: Bytes,
-) -> Answer<ExperimentReport> {
-    let (env, question): (_, Question) = (environment(&name)?, read(&body)?);
-    if !(question.alpha > 0.0 && question.alpha < 1.0) {
-        return Err(usage("alpha must be above 0 and below 1"));
-    }
-    let tracks = Arc::clone(&daemon.tracks);
-    // It reads every user of the flag.
-    let work = move || tracks.report(&env, &question, crate::render::now());
-    let done = tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string());
-    let report = done.and_then(|report| report.map_err(|error| error.to_string()));
-    report.map(Json).map_err(|error| {
-        No(Refused {
-            kind: RefusedKind::Internal,
-            message: format!("what clients told cannot be read: {error}"),
-            help: None,
-        })
-    })
-}
-
 pub(crate) async fn change_flag(
     State(daemon): State<Shared>,
     ConnectInfo(peer): ConnectInfo<Peer>,
@@ -390,6 +367,29 @@ pub(crate) async fn stale_flags(
 ) -> Answer<StaleFlags> {
     let days = number(&query, "days", 30)?;
     Ok(Json(daemon.flags.stale(&environment(&name)?, days).await?))
+}
+
+pub(crate) async fn experiment(
+    State(daemon): State<Shared>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Answer<ExperimentReport> {
+    let (env, question): (_, Question) = (environment(&name)?, read(&body)?);
+    if !(question.alpha > 0.0 && question.alpha < 1.0) {
+        return Err(usage("alpha must be above 0 and below 1"));
+    }
+    let tracks = Arc::clone(&daemon.tracks);
+    // It reads every user of the flag.
+    let work = move || tracks.report(&env, &question, crate::render::now());
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string());
+    let report = done.and_then(|report| report.map_err(|error| error.to_string()));
+    report.map(Json).map_err(|error| {
+        No(Refused {
+            kind: RefusedKind::Internal,
+            message: format!("what clients told cannot be read: {error}"),
+            help: None,
+        })
+    })
 }
 
 fn environment(text: &str) -> Result<Environment, No> {

@@ -105,11 +105,6 @@ async fn serve(folders: &folders::Folders, say: &mut dyn io::Write) -> Done {
     let mut watching = std::pin::pin!(async move {
         watcher.flags.watch(async |env, text| watcher.engine.warn(env, text).await).await;
     });
-    let reader = daemon.clone();
-    let mut reading = std::pin::pin!(
-        collector
-            .collect(async |env: &Environment, text: &str| reader.engine.warn(env, text).await)
-    );
     let (follower, events) = (daemon.clone(), daemon.engine.subscribe());
     let mut following = std::pin::pin!(async move {
         let status = async |app: &Subject| {
@@ -119,12 +114,17 @@ async fn serve(folders: &folders::Folders, say: &mut dyn io::Write) -> Done {
         follower.flags.follow(events, status).await;
         std::future::pending::<()>().await;
     });
+    let reader = daemon.clone();
+    let mut reading = std::pin::pin!(
+        collector
+            .collect(async |env: &Environment, text: &str| reader.engine.warn(env, text).await)
+    );
     let result = loop {
         tokio::select! {
             ended = &mut server => break ended,
             () = &mut watching => {}
-            () = &mut reading => {}
             () = &mut following => {}
+            () = &mut reading => {}
             _ = terminate.recv() => stop.cancel(),
             _ = interrupt.recv() => stop.cancel(),
             _ = hang_up.recv() => {}

@@ -256,16 +256,6 @@ pub(crate) fn table() -> Vec<Route> {
             || delete(routes::unserve_flags),
         ),
         Route {
-            request: Some(schema::<Question>),
-            ..route(
-                "post",
-                "/v1/flags/{environment}/experiment",
-                "Compare a flag's variants by what clients told; changes nothing.",
-                Body::Json(schema::<ExperimentReport>),
-                || post(routes::experiment),
-            )
-        },
-        Route {
             request: Some(schema::<Asked>),
             ..route(
                 "post",
@@ -313,6 +303,16 @@ pub(crate) fn table() -> Vec<Route> {
                 "Flags that look finished.",
                 Body::Json(schema::<StaleFlags>),
                 || get(routes::stale_flags),
+            )
+        },
+        Route {
+            request: Some(schema::<Question>),
+            ..route(
+                "post",
+                "/v1/flags/{environment}/experiment",
+                "Compare a flag's variants by what clients told; changes nothing.",
+                Body::Json(schema::<ExperimentReport>),
+                || post(routes::experiment),
             )
         },
         route("get", "/v1/status", "The daemon itself.", Body::Json(schema::<Status>), || {

@@ -17,10 +17,10 @@ use super::overlay::{Overlay, source, variant_of};
 use super::person::Author;
 use super::watch::{Flags, Watched, blocking};
 
-/// How long ago a user may have been seen, in milliseconds.
-const RECENT: u64 = 3_600_000;
 /// Answers of the proxy with tracks that are read for one look ahead.
 const MOST_PAGES: usize = 10;
+/// Only users of the last hour count, in milliseconds.
+const HOUR: u64 = 60 * 60 * 1000;
 /// The longest that they may take: a kill must not wait for a look ahead.
 const LOOK_AHEAD: Duration = Duration::from_secs(1);
 /// The longest key or name of a variant.
@@ -313,15 +313,16 @@ impl Flags {
 
     /// What the proxy holds of who saw what in the last hour; nothing if it cannot be asked.
     async fn tracks(&self, environment: &Environment) -> Vec<cutover_core::served_flags::Track> {
-        let (mut all, mut after, since) = (vec![], 0, now().0.saturating_sub(RECENT));
+        let (mut all, mut after) = (vec![], 0);
+        let since = At(now().0.saturating_sub(HOUR));
         for _ in 0..MOST_PAGES {
             let Ok(page) = self.proxy.tracks(environment, after, None).await else { break };
             if page.tracks.is_empty() {
                 break;
             }
             after = page.cursor;
-            let recent = page.tracks.into_iter().filter(|tracked| tracked.at.0 >= since);
-            all.extend(recent.map(|tracked| tracked.track));
+            let lately = page.tracks.into_iter().filter(|tracked| tracked.at >= since);
+            all.extend(lately.map(|tracked| tracked.track));
         }
         all
     }

@@ -120,7 +120,6 @@ impl Collector {
         }
         let sources = self.proxy.flag_sources(env).await.ok()?;
         let splits = spawn_blocking(move || {
-            // What people changed decides, too.
             let sources: Vec<_> = sources.iter().map(super::source).collect();
             let (definitions, _) = Definitions::load(&sources);
             splits_of(&definitions)

@@ -25,7 +25,7 @@ pub(crate) struct Moves {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Who {
-    /// Those of the last hour, by their exposures and outcomes. Only their targeting keys are known.
+    /// Those of whom exposures and outcomes came in the last hour. Only their targeting keys are known.
     Tracked,
     /// Made up, because nobody was tracked in the last hour.
     Invented,

@@ -74,6 +74,8 @@ impl Flags {
             notes.push("all flags were asked for at once, which is not counted by flag: whether one is evaluated at all cannot be told".to_owned());
         }
         let now = now();
+        // Of what comes from elsewhere it is known since when it is served.
+        let served = watched.served.as_ref().map_or(now, |served| served.since);
         let documents: Vec<cutover_flags::Source> = laid.iter().map(source).collect();
         let (_, problems) = Definitions::load(&documents);
         let (mut stale, mut flags) = (vec![], 0);
@@ -82,7 +84,7 @@ impl Flags {
             for flag in &outline.flags {
                 flags += 1;
                 let of = FlagId { set: outline.set.clone(), flag: flag.key.clone() };
-                let file = files.get(&document.name).copied().unwrap_or(now);
+                let file = files.get(&document.name).copied().unwrap_or(served);
                 let since = watched.ledger.last_made(&of).map_or(file, |made| made.max(file));
                 if now.0.saturating_sub(since.0) < days.saturating_mul(DAY) {
                     continue;

@@ -211,11 +211,22 @@ impl Flags {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let mut environments = self.environments.lock().await;
-            for (name, watched) in environments.iter_mut() {
+            let names: Vec<Environment> = self.environments.lock().await.keys().cloned().collect();
+            for name in &names {
+                let taken =
+                    self.environments.lock().await.get_mut(name).map(|watched| {
+                        (std::mem::take(&mut watched.sources), watched.offer.clone())
+                    });
+                let Some((mut sources, offer)) = taken else { continue };
+                // With nothing locked: a source that is slow must not keep a kill waiting.
+                let found = sources.look(&offer).await;
+                let mut environments = self.environments.lock().await;
+                let watched = environments.get_mut(name).filter(|watched| watched.offer == offer);
+                let Some(watched) = watched else { continue };
+                watched.sources = sources;
                 let before = watched.trouble.clone();
                 let adrift = watched.adrift.clone();
-                let looked = self.look(name, watched).await;
+                let looked = self.take_up(name, watched, found).await;
                 for flag in watched.adrift.iter().filter(|flag| !adrift.contains(flag)) {
                     let text = format!(
                         "flags of {name}: {flag} was changed by a person and no source defines it now; the change waits for it"
@@ -240,7 +251,16 @@ impl Flags {
     /// nobody says that what is served is the newest: its age grows.
     async fn look(&self, name: &Environment, watched: &mut Watched) -> Result<(), Refused> {
         // Before they are read: what changes meanwhile shows at the next look.
-        let (seen, missing) = watched.sources.look(&watched.offer).await;
+        let found = watched.sources.look(&watched.offer).await;
+        self.take_up(name, watched, found).await
+    }
+
+    async fn take_up(
+        &self,
+        name: &Environment,
+        watched: &mut Watched,
+        (seen, missing): (Vec<Seen>, Option<Refused>),
+    ) -> Result<(), Refused> {
         let Some(missing) = missing else {
             if std::mem::take(&mut watched.missed) {
                 // What was wrong before may be right now, or not: told anew.
@@ -279,8 +299,8 @@ impl Flags {
             return watched.trouble.clone().map_or(Ok(()), |message| Err(invalid(message)));
         }
         watched.told = Instant::now();
-        let sources = watched.sources.read(&watched.offer).await?;
-        match self.publish(name, watched, sources).await {
+        let raw = watched.sources.read(&watched.offer).await?;
+        match self.publish(name, watched, raw).await {
             Ok(()) => {
                 watched.seen = seen;
                 watched.trouble = None;

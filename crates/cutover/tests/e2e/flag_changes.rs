@@ -149,7 +149,7 @@ fn a_look_ahead_tells_what_evaluations_come_to() {
     let before: Vec<bool> = users.iter().map(|user| is_on(&address, user)).collect();
     // Nobody is tracked yet.
     let made_up = world.run("flag ramp new-checkout --to 22 --dry-run").expect_ok();
-    made_up.says("made-up users (nobody was tracked) move off -> on, 0 move back");
+    made_up.says("made-up users (nobody was tracked lately) move off -> on, 0 move back");
     for some in users.chunks(500) {
         let event = |user: &String| {
             json!({"kind": "exposure", "targetingKey": user, "flag": "new-checkout",

@@ -94,7 +94,7 @@ fn of_users(moves: &Moves) -> String {
     let of = match moves.who {
         Who::Tracked => format!("{} users of the last hour", grouped(moves.users)),
         Who::Invented => {
-            format!("{} made-up users (nobody was tracked)", grouped(moves.users))
+            format!("{} made-up users (nobody was tracked lately)", grouped(moves.users))
         }
     };
     let percent = |users: u32| f64::from(users) * 100.0 / f64::from(moves.users.max(1));
@@ -151,7 +151,7 @@ mod tests {
             Moves { users: 10_000, who: Who::Invented, moves: vec![one("off", "on", 1200)] };
         assert_eq!(
             of_users(&moves),
-            "12.0 % of 10,000 made-up users (nobody was tracked) move off -> on, 0 move back"
+            "12.0 % of 10,000 made-up users (nobody was tracked lately) move off -> on, 0 move back"
         );
         moves.who = Who::Tracked;
         moves.moves.push(one("on", "off", 1));
