@@ -343,21 +343,25 @@ pub(crate) async fn flag_changes(
 pub(crate) async fn approve_flag_change(
     State(daemon): State<Shared>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    Path((name, number)): Path<(String, u64)>,
+    Path((name, text)): Path<(String, String)>,
     body: Bytes,
 ) -> Answer<Changed> {
-    let how: How = read(&body)?;
+    let (how, number): (How, _) = (read(&body)?, change_number(&text)?);
     Ok(Json(daemon.flags.approve(&environment(&name)?, number, &how, &peer.name).await?))
 }
 
 pub(crate) async fn revert_flag_change(
     State(daemon): State<Shared>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    Path((name, number)): Path<(String, u64)>,
+    Path((name, text)): Path<(String, String)>,
     body: Bytes,
 ) -> Answer<Changed> {
-    let how: How = read(&body)?;
+    let (how, number): (How, _) = (read(&body)?, change_number(&text)?);
     Ok(Json(daemon.flags.revert(&environment(&name)?, number, &how, &peer.name).await?))
+}
+
+fn change_number(text: &str) -> Result<u64, No> {
+    text.parse().map_err(|_| usage("a change has a number, see `cutover flag history`"))
 }
 
 pub(crate) async fn stale_flags(
