@@ -192,6 +192,10 @@ fn hooks() {
             ("the second fails", vec![("hook 0.1 starts", Act::HookEnds(false))]),
             ("it is lost with its engine", vec![("hook 0.0 starts", Act::Restart)]),
             ("paused before it", vec![("reached 0", Act::Pause), ("20", Act::Resume)]),
+            (
+                "an old one exits meanwhile",
+                vec![("reached 0", Act::Pause), ("8", Act::Exit(1, 1)), ("20", Act::Resume)],
+            ),
         ] {
             story(&mut told, &format!("{pattern}: {name}"), &settings, &script);
         }
