@@ -361,7 +361,7 @@ pub(crate) async fn revert_flag_change(
 }
 
 fn change_number(text: &str) -> Result<u64, No> {
-    text.parse().map_err(|_| usage("a change has a number, see `cutover flag history`"))
+    text.parse().map_err(|_| usage("the number of a change must be a number"))
 }
 
 pub(crate) async fn stale_flags(
