@@ -71,7 +71,9 @@ fn decide(app: &App, seen: &Observed, now: At) -> Option<Record> {
             }
         }
         Phase::Forward(forward) => {
-            if rollout.abort {
+            // A kill is an abort of what raises the flag, even if nobody lived to write the second.
+            let killed = rollout.plan.flag.as_ref().is_some_and(|flag| app.killed.contains(flag));
+            if rollout.abort || killed {
                 return Some(Record::TurnedBack(Why::Aborted));
             }
             // Before anything else: whoever asked for it may no longer reach this machine.

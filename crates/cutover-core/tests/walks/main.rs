@@ -268,6 +268,18 @@ fn confirmations() {
 }
 
 #[test]
+fn kills() {
+    let mut told = String::new();
+    let flag = settings(Pattern::FeatureFlag);
+    for when in ["reached 0", "reached 3", "finished Succeeded"] {
+        story(&mut told, when, &flag, &[(when, Act::KillFlag)]);
+    }
+    let other = settings(Pattern::Canary);
+    story(&mut told, "no flag of this rollout", &other, &[("reached 1", Act::KillFlag)]);
+    insta::assert_snapshot!(told);
+}
+
+#[test]
 fn rest() {
     let mut told = String::new();
     for (name, script) in [

@@ -37,6 +37,7 @@ pub(crate) enum Act {
         force: bool,
     },
     Scale(Count),
+    KillFlag,
     Deploy(u32),
     Rollback(u32),
     HookEnds(bool),
@@ -159,6 +160,9 @@ impl World {
             Act::Resume => self.record(Record::Resumed),
             Act::Abort { force } => self.record(Record::AbortRequested { force }),
             Act::Scale(n) => self.record(Record::Scaled { n, by_spec: false }),
+            Act::KillFlag => {
+                self.record(Record::FlagKilled { flag: "new-checkout".parse().unwrap() });
+            }
             Act::Deploy(release) => self.begin(release, false),
             Act::Rollback(release) => self.begin(release, true),
             Act::HookEnds(ok) => self.hook_ends(ok),
@@ -362,6 +366,7 @@ pub(crate) fn short(record: &Record) -> String {
         Record::HookStarted { stage, hook } => format!("hook {stage}.{hook} starts"),
         Record::HookEnded { stage, hook, ok } => format!("hook {stage}.{hook} ends {ok}"),
         Record::Scaled { n, .. } => format!("scaled {n}"),
+        Record::FlagKilled { flag } => format!("killed {flag}"),
         Record::Holding { stage } => format!("holding {stage}"),
         Record::TurnedBack(why) => format!("turned back {why:?}"),
         Record::Finished(outcome) => format!("finished {outcome:?}"),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cutover_core::app::Phase;
+use cutover_core::id::FlagKey;
 use cutover_core::progress;
 use cutover_core::record::Record;
 use cutover_core::units::At;
@@ -54,10 +56,33 @@ impl World {
     pub(crate) fn not_written(&mut self, at: At, record: Record) {
         self.tell(|| format!("no room for {record:?}"));
         let known = self.ahead.contains(&record);
-        if !known && matches!(record, Record::AbortRequested { .. } | Record::TurnedBack(_)) {
-            self.fold(at, &record);
-            self.ahead.push(record);
+        let takes_off = matches!(
+            record,
+            Record::AbortRequested { .. } | Record::TurnedBack(_) | Record::FlagKilled { .. }
+        );
+        if known || !takes_off {
+            return;
         }
+        self.go_ahead(at, record.clone());
+        if let Record::FlagKilled { flag } = record
+            && self.is_raising(&flag)
+        {
+            // The rollout goes with its flag, and nobody tries to write that after a kill that is not.
+            self.go_ahead(at, Record::AbortRequested { force: false });
+        }
+    }
+
+    fn go_ahead(&mut self, at: At, record: Record) {
+        self.fold(at, &record);
+        self.ahead.push(record);
+    }
+
+    /// Does a rollout on its way forward raise this flag?
+    fn is_raising(&self, flag: &FlagKey) -> bool {
+        self.app.live().is_some_and(|rollout| {
+            let forward = matches!(rollout.phase, Phase::Forward(_));
+            forward && !rollout.abort && rollout.plan.flag.as_ref() == Some(flag)
+        })
     }
 
     /// An engine that is ahead of its journal turns back, too, and does not even try to write it.
@@ -67,8 +92,7 @@ impl World {
         }
         let decided = progress::next(&self.app, &self.looked.1, self.looked.0);
         if let Some(record @ Record::TurnedBack(_)) = decided.records.first() {
-            self.fold(self.looked.0, record);
-            self.ahead.push(record.clone());
+            self.go_ahead(self.looked.0, record.clone());
         }
     }
 
