@@ -111,8 +111,10 @@ fn a_change_is_published_by_the_next_daemon_if_one_died_before() {
         std::fs::read_to_string(&kept).is_ok_and(|text| text.contains("fails"))
     });
     world.kill_daemon();
-    signal(proxy, "CONT");
+    // What the daemon may have sent is lost with the process that never read it.
+    signal(proxy, "KILL");
     kill.wait().expect_code(10);
+    wait_until("the proxy is back", || ask(&address, "new-checkout", "u")["value"].is_boolean());
     assert!(is_on(&address, "u"), "nobody has told the proxy yet");
     // On top of that the file is broken now.
     write(&world.app().join("flags.yaml"), "flags: [");
