@@ -1,6 +1,6 @@
 //! Changes of flags: asked for, weighed, kept, and then published.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use cutover_core::id::Environment;
 use cutover_core::served_flags::FlagSource;
@@ -16,6 +16,7 @@ use super::moves::{Moves, Users, moves};
 use super::overlay::{Overlay, source, variant_of};
 use super::person::Author;
 use super::watch::{Flags, Watched, blocking};
+use crate::render::now;
 
 /// Answers of the proxy with tracks that are read for one look ahead.
 const MOST_PAGES: usize = 10;
@@ -49,11 +50,6 @@ fn not_kept(error: &NotKept) -> Refused {
         message: format!("{error}{}", cause.unwrap_or_default()),
         help: Some("nothing was changed, and what was served before is served on".to_owned()),
     }
-}
-
-pub(super) fn now() -> At {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    At(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl Flags {

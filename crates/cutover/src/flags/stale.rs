@@ -9,10 +9,10 @@ use cutover_flags::{Definitions, FlagOutline, Outline, Rule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::amend::now;
 use super::change::FlagId;
 use super::overlay::source;
 use super::watch::{Flags, blocking};
+use crate::render::now;
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
 

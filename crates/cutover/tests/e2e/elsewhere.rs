@@ -12,20 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::{PROGRAM, World, get_tcp, signal, wait_until, write};
-
-fn served(world: &World) -> Option<String> {
-    let answer = get_tcp(&world.address(), "/").ok()?;
-    answer.header("x-version").map(str::to_owned)
-}
-
-fn status(world: &World) -> Value {
-    world.run("status --json").expect_ok().json()["apps"][0].clone()
-}
-
-fn idle(world: &World) -> bool {
-    status(world)["rollout"].is_null()
-}
+use crate::harness::{PROGRAM, World, get_tcp, idle, served, signal, status, wait_until, write};
 
 fn script(world: &World, name: &str, text: &str) {
     let path = world.app().join(name);

@@ -1,14 +1,9 @@
 //! Experiments: two groups of users, each on its side, until a person or the time ends it.
 
-use crate::harness::{World, get_tcp, get_with, wait_until};
-use serde_json::Value;
+use crate::harness::{World, get_tcp, get_with, status, wait_until};
 
 const SETTINGS: &str =
     "patterns: { ab-testing: { split: 50%, match: { header: { x-beta: '1' } } } }";
-
-fn status(world: &World) -> Value {
-    world.run("status --json").expect_ok().json()["apps"][0].clone()
-}
 
 /// v1 is live, and v2 is tried out beside it.
 fn experiment(settings: &str) -> World {

@@ -6,21 +6,7 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::harness::{World, get_tcp, wait_until};
-use serde_json::Value;
-
-fn served(world: &World) -> Option<String> {
-    let answer = get_tcp(&world.address(), "/").ok()?;
-    answer.header("x-version").map(str::to_owned)
-}
-
-fn status(world: &World) -> Value {
-    world.run("status --json").expect_ok().json()["apps"][0].clone()
-}
-
-fn idle(world: &World) -> bool {
-    status(world)["rollout"].is_null()
-}
+use crate::harness::{World, idle, served, status, wait_until};
 
 /// A world in which v1 is live, and the next version behaves badly.
 fn with_bad(name: &str, value: &str) -> World {

@@ -2,12 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::harness::{World, free_port, get_with, post, wait_until, write};
+use crate::harness::{World, free_port, get_with, post, status, wait_until, write};
 use serde_json::{Value, json};
-
-fn status(world: &World) -> Value {
-    world.run("status --json").expect_ok().json()["apps"][0].clone()
-}
 
 /// v1 of an app that knows the flag `new` is live; users say who they are in a header.
 fn world(fails: &str) -> World {

@@ -1,11 +1,7 @@
 //! Feature flags: the code first, then the flag; back the other way round.
 
-use crate::harness::{World, get_with, wait_until};
+use crate::harness::{World, get_with, status, wait_until};
 use serde_json::Value;
-
-fn status(world: &World) -> Value {
-    world.run("status --json").expect_ok().json()["apps"][0].clone()
-}
 
 /// The demo app knows one flag; a release that brings another one says so.
 fn write(world: &World, flag: &str) {

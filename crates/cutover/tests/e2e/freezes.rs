@@ -1,11 +1,6 @@
 //! Freezes, confirmations, and the words that people leave behind.
 
-use crate::harness::{World, get_tcp, wait_until};
-use serde_json::Value;
-
-fn status(world: &World) -> Value {
-    world.run("status --json").expect_ok().json()["apps"][0].clone()
-}
+use crate::harness::{World, get_tcp, status, wait_until};
 
 fn served(world: &World) -> String {
     let answer = get_tcp(&world.address(), "/").unwrap();

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::harness::{Answer, World, get_tcp, wait_until};
+use crate::harness::{Answer, World, get_tcp, status, wait_until};
 use serde_json::Value;
 
 fn version(answer: &Answer) -> &str {
@@ -17,10 +17,6 @@ fn version(answer: &Answer) -> &str {
 fn served(world: &World) -> String {
     let answer = get_tcp(&world.address(), "/").unwrap();
     version(&answer).to_owned()
-}
-
-fn status(world: &World) -> Value {
-    world.run("status --json").expect_ok().json()["apps"][0].clone()
 }
 
 fn script(world: &World, name: &str, text: &str) {

@@ -4,14 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Ran, World, free_port, get_tcp, wait_until, write};
+use crate::harness::{Ran, World, free_port, served, wait_until, write};
 
 /// The version that users of the app get.
-fn served(world: &World) -> Option<String> {
-    let answer = get_tcp(&world.address(), "/").ok()?;
-    answer.header("x-version").map(str::to_owned)
-}
-
 fn versions(list: &Value, of: fn(&Value) -> &Value) -> Vec<String> {
     let versions = list.as_array().unwrap().iter().map(of);
     versions.map(|version| version.as_str().unwrap().to_owned()).collect()

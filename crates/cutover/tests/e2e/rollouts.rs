@@ -1,13 +1,8 @@
 //! Whole rollouts: real daemon, proxy, keepers and app.
 
-use crate::harness::{World, get_tcp, wait_until};
+use crate::harness::{World, get_tcp, served, wait_until};
 
 /// The version that users get.
-fn served(world: &World) -> Option<String> {
-    let answer = get_tcp(&world.address(), "/").ok()?;
-    answer.header("x-version").map(str::to_owned)
-}
-
 /// The events that a command printed.
 fn events(ran: &crate::harness::Ran) -> Vec<serde_json::Value> {
     ran.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()

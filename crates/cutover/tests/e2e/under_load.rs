@@ -9,9 +9,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::harness::{World, wait_until};
+use crate::harness::{World, status, wait_until};
 use cutover_load::{Load, Report, Settings};
-use serde_json::Value;
 
 /// Load on one world's app, in a runtime of its own.
 struct Users {
@@ -106,10 +105,6 @@ fn write(world: &World, env: &[(&str, &str)]) {
         spec = spec.env(name, value);
     }
     spec.write();
-}
-
-fn status(world: &World) -> Value {
-    world.run("status --json").expect_ok().json()["apps"][0].clone()
 }
 
 fn is_live(world: &World, version: &str) {

@@ -2,6 +2,7 @@
 
 mod http;
 mod left;
+mod look;
 mod pty;
 mod ran;
 mod spec;
@@ -17,6 +18,7 @@ use tempfile::TempDir;
 
 pub(crate) use http::{Answer, get_tcp, get_with, post, request};
 pub(crate) use left::signal;
+pub(crate) use look::{idle, served, status};
 pub(crate) use pty::Pane;
 pub(crate) use ran::Ran;
 pub(crate) use spec::SpecText;
